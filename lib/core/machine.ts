@@ -1,0 +1,32 @@
+/**
+ * The seam between decisions and the world: state machines without I/O.
+ *
+ * A machine never touches a socket, a clock or a random source. The same one runs in the simulated internet of
+ * the tests, on a real UDP socket, and inside a parent machine.
+ */
+
+import type { Endpoint } from "../wire/endpoint.ts";
+
+/** Monotonic milliseconds (fractions allowed) that go on counting while the computer sleeps. Zero is arbitrary. */
+export type Instant = number;
+
+/** Fills `target` with random bytes and returns it. Must be cryptographically strong outside tests. */
+export type RandomSource = (target: Uint8Array) => Uint8Array;
+
+/** A datagram to send. `data` belongs to the receiver of this value. */
+export interface Transmit {
+  readonly to: Endpoint;
+  readonly data: Uint8Array;
+}
+
+/** A state machine without I/O. Feed it with `handle*`; after every feed, drain it with `poll*` until each is empty. */
+export interface Machine<Event> {
+  /** A datagram arrived from `from`. The machine may keep views of `data`, so the caller must not reuse it. */
+  handleDatagram(from: Endpoint, data: Uint8Array, now: Instant): void;
+  /** The deadline given by `pollTimeout` has passed. Calling early or late is harmless. */
+  handleTimeout(now: Instant): void;
+  pollTransmit(now: Instant): Transmit | undefined;
+  /** When `handleTimeout` wants to be called next, `undefined` for never. */
+  pollTimeout(): Instant | undefined;
+  pollEvent(): Event | undefined;
+}
