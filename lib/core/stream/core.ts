@@ -1,0 +1,159 @@
+/**
+ * The parts of a stream and the moves that concern several of them. Internal to this folder.
+ */
+
+import type { Instant, RandomSource } from "../machine.ts";
+import { sequenceAdd } from "../seq.ts";
+import { Timers } from "../timers.ts";
+import { AckPolicy } from "./acks.ts";
+import type { CongestionFactory } from "./congestion.ts";
+import { Ending, LINGER_MS, TIME_WAIT_MS } from "./ending.ts";
+import { StreamEvents } from "./events.ts";
+import { Liveness } from "./liveness.ts";
+import { initialSequence, Opening } from "./opening.ts";
+import { Outbox } from "./outbox.ts";
+import { ReceiveSide } from "./recv.ts";
+import type { Segment } from "./segment.ts";
+import { SendSide } from "./send.ts";
+import {
+  type CloseReason,
+  mayReceive,
+  peerIsFinished,
+  type State,
+  type StateInput,
+  transition,
+} from "./state.ts";
+
+/** What a stream is made with. */
+export interface StreamOptions {
+  readonly random: RandomSource;
+  /** Bytes a writer may be ahead of the peer's acknowledgements; 1 MiB unless given. */
+  readonly sendBuffer?: number | undefined;
+  /** Segments that may wait for the reader; 512 unless given. */
+  readonly receiveSegments?: number | undefined;
+  /** NewReno unless given. */
+  readonly congestion?: CongestionFactory | undefined;
+  /** Payload bytes of a full segment; 1,152 unless given. Larger ones may need IP fragmentation. */
+  readonly segmentSize?: number | undefined;
+}
+
+const TIMER_NAMES = ["handshake", "embryonic", "fin", "gap", "time_wait", "linger"] as const;
+
+/** Deadlines besides those that the parts keep themselves. */
+export type TimerName = typeof TIMER_NAMES[number];
+
+/** One stream taken apart. */
+export class StreamCore {
+  /** Our initial sequence number. */
+  readonly first: number;
+  readonly isPassive: boolean;
+  readonly send: SendSide;
+  readonly receive: ReceiveSide;
+  readonly outbox: Outbox;
+  readonly liveness: Liveness;
+  readonly acks = new AckPolicy();
+  readonly opening = new Opening();
+  readonly ending = new Ending();
+  readonly timers = new Timers<TimerName>();
+  readonly events = new StreamEvents();
+  /** The peer's initial sequence number; meaningless before its SYN or SYN+ACK. */
+  peerFirst: number;
+  /** The application neither reads nor writes any more. */
+  isClosing = false;
+  /** A write did not take everything. */
+  wantsRoom = false;
+  segmentsReceived = 0;
+  #state: State;
+
+  /** `syn` is that of the peer, `undefined` to connect. */
+  constructor(options: StreamOptions, syn: Segment | undefined, now: Instant) {
+    this.#state = { name: syn === undefined ? "SYN_SENT" : "SYN_RECV" };
+    this.isPassive = syn !== undefined;
+    this.peerFirst = syn?.sequence ?? 0;
+    this.first = initialSequence(options.random);
+    this.send = new SendSide(sequenceAdd(this.first, 1), {
+      capacity: options.sendBuffer,
+      congestion: options.congestion,
+      segmentSize: options.segmentSize,
+    });
+    this.receive = new ReceiveSide(sequenceAdd(this.peerFirst, 1), { segments: options.receiveSegments });
+    this.outbox = new Outbox(this.send, this.receive);
+    this.liveness = new Liveness(now);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Old nodes always begin at 0, we never do. */
+  get isForeign(): boolean {
+    return this.peerFirst === 0;
+  }
+
+  /** Silence matters while the peer may have something to say, or we to it. */
+  get isWatched(): boolean {
+    return mayReceive(this.#state) || (this.#state.name === "CLOSE_WAIT" && this.receive.queued === 0);
+  }
+
+  /** Changes the state if that is legal, with all that belongs to it. */
+  move(input: StateInput, now: Instant): void {
+    const next = transition(this.#state, input);
+    if (next === undefined) return;
+    this.#state = next;
+    this.outbox.isPeerFinished = peerIsFinished(next);
+    if (input.type === "fin_acknowledged") {
+      this.ending.repeatDue = false;
+      this.timers.set("fin", undefined);
+      this.watchLinger(now);
+    }
+    if (next.name !== "TIME_WAIT") return;
+    this.timers.set("linger", undefined);
+    this.timers.set("time_wait", now + TIME_WAIT_MS);
+  }
+
+  /** The handshake is complete. */
+  establish(now: Instant): void {
+    this.move({ type: "established" }, now);
+    this.timers.set("handshake", undefined);
+    this.timers.set("embryonic", undefined);
+    this.liveness.noteHeard(now);
+    this.events.say("connected");
+  }
+
+  /** Ends the peer's direction when all data before its FIN is here, and confirms that. */
+  takePeerEnd(now: Instant): void {
+    if (this.ending.peerEnd === undefined || this.receive.next !== this.ending.peerEnd) return;
+    if (!mayReceive(this.#state)) return;
+    this.timers.set("gap", undefined);
+    this.move({ type: "peer_finished" }, now);
+    this.acks.demand();
+  }
+
+  /** An application that closed does not wait for ever for the peer's end. */
+  watchLinger(now: Instant): void {
+    if (this.isClosing && this.#state.name === "FIN_WAIT" && this.#state.acknowledged) {
+      this.timers.set("linger", now + LINGER_MS);
+    }
+  }
+
+  /** Ends everything at once; with `tellPeer` by a reset. */
+  fail(reason: CloseReason, { tellPeer }: { tellPeer: boolean }): void {
+    const next = transition(this.#state, { type: "fatal", reason });
+    if (next === undefined) return;
+    this.#state = next;
+    for (const name of TIMER_NAMES) this.timers.set(name, undefined);
+    this.outbox.clear();
+    if (tellPeer) this.outbox.pushReset();
+    this.send.clear();
+    this.receive.clear();
+    this.events.close(reason);
+  }
+
+  /** Tells the application the ends it can know of: the peer's once all is read, then that of the stream. */
+  announce(): void {
+    const isDone = this.#state.name === "TIME_WAIT" || this.#state.name === "CLOSED";
+    if (this.receive.queued > 0 || !(isDone || peerIsFinished(this.#state))) return;
+    this.events.finish();
+    if (isDone) this.events.close("done");
+  }
+}
