@@ -1,0 +1,229 @@
+/**
+ * A computer of the simulated internet: addresses, one access link, perhaps a firewall, and machines on its ports.
+ */
+
+import type { Machine } from "../../lib/core/machine.ts";
+import { type Endpoint, endpointKey } from "../../lib/wire/endpoint.ts";
+import { type Flight, type Member, type Segment, type World } from "./flight.ts";
+import { Link, type LinkOptions } from "./link.ts";
+import type { SimNat } from "./nat.ts";
+import { SimProbe } from "./probe.ts";
+import { SimSocket } from "./socket.ts";
+
+/** Where a host is attached. IPv6 addresses are always on the public internet, IPv4 ones behind `nat` if given. */
+export interface Attachment {
+  readonly ip: string | readonly string[];
+  readonly nat?: SimNat;
+}
+
+/** `stateful` admits only what answers an own datagram of the last 120 s; `blocked` lets no UDP pass at all. */
+export type Firewall = "open" | "stateful" | "blocked";
+
+/** What a host is made of. */
+export interface HostOptions extends Attachment {
+  readonly link?: LinkOptions;
+  /** Default `open`. */
+  readonly firewall?: Firewall;
+}
+
+const FIREWALL_IDLE_MS = 120_000;
+const FIRST_EPHEMERAL_PORT = 49_152;
+
+interface Interface {
+  readonly ip: string;
+  readonly segment: Segment;
+}
+
+/** What a host knows of a socket, whatever its events. */
+type Port = Pick<SimSocket<unknown>, "touch" | "receive">;
+
+/** One computer. */
+export class SimHost implements Member {
+  readonly name: string;
+  readonly link: Link;
+  /** May be switched at any time. */
+  firewall: Firewall;
+  readonly #world: World;
+  readonly #internet: Segment;
+  readonly #sockets = new Map<number, Port>();
+  readonly #contacts = new Map<string, number>();
+  #interfaces: Interface[] = [];
+  #nat: SimNat | undefined;
+  #plugged = true;
+  #asleep = false;
+  #nextPort = FIRST_EPHEMERAL_PORT;
+
+  constructor(world: World, name: string, options: HostOptions & { readonly internet: Segment }) {
+    this.#world = world;
+    this.name = name;
+    this.firewall = options.firewall ?? "open";
+    this.link = new Link(world, name, options.link ?? {});
+    this.#internet = options.internet;
+    this.#join(options);
+  }
+
+  /** Its addresses, in the order given. */
+  get addresses(): readonly string[] {
+    return this.#interfaces.map((each) => each.ip);
+  }
+
+  /** Its first address. */
+  get ip(): string {
+    return this.addresses[0] ?? "0.0.0.0";
+  }
+
+  /** The IPv4 address a server on the public internet sees it from: that of its outermost NAT, or its own. */
+  get publicIp(): string {
+    let shown = this.ip;
+    for (let nat = this.#nat; nat !== undefined; nat = nat.outer) shown = nat.ip;
+    return shown;
+  }
+
+  /** Whether it is plugged in and awake. */
+  get online(): boolean {
+    return this.#plugged && !this.#asleep;
+  }
+
+  get asleep(): boolean {
+    return this.#asleep;
+  }
+
+  /**
+   * Drives `machine` on `port` (0: the next ephemeral one) until the socket is closed.
+   *
+   * @throws {RangeError} when the port is taken
+   */
+  attach<Event>(
+    machine: Machine<Event>,
+    port: number,
+    options: { onEvent?: (event: Event) => void } = {},
+  ): SimSocket<Event> {
+    const chosen = port === 0 ? this.#freePort() : port;
+    if (this.#sockets.has(chosen)) throw new RangeError(`port ${chosen} of ${this.name} is taken`);
+    const socket = new SimSocket(machine, { ...options, host: this, port: chosen, world: this.#world });
+    this.#sockets.set(chosen, socket);
+    socket.touch();
+    return socket;
+  }
+
+  /** A bare socket for tests: sends what it is told and keeps what it hears. */
+  open(port = 0): SimProbe {
+    return new SimProbe((probe) => this.attach<never>(probe, port), this.#world);
+  }
+
+  /** For sockets only. */
+  release(port: number): void {
+    this.#sockets.delete(port);
+  }
+
+  /** Pulls the cable: everything sent and received is lost. */
+  unplug(): void {
+    this.#plugged = false;
+  }
+
+  plug(): void {
+    this.#plugged = true;
+  }
+
+  /** Suspends the computer: its machines run no more, datagrams to it are lost. */
+  suspend(): void {
+    this.#asleep = true;
+  }
+
+  /** Wakes the computer; its machines see that time has passed. */
+  resume(): void {
+    this.#asleep = false;
+    for (const socket of this.#sockets.values()) socket.touch();
+  }
+
+  /** Leaves its networks for others, as a phone does between Wi-Fi and the mobile network. Sockets stay open. */
+  moveTo(attachment: Attachment): void {
+    for (const each of this.#interfaces) each.segment.members.delete(each.ip);
+    this.#contacts.clear();
+    this.#join(attachment);
+  }
+
+  /** Sends a datagram from `port`. Sockets call this. */
+  send(port: number, to: Endpoint, data: Uint8Array): void {
+    const from = this.#interfaceTowards(to.host);
+    const local = { host: from?.ip ?? this.ip, port };
+    const flight: Flight = {
+      source: local,
+      destination: to,
+      data,
+      origin: this.name,
+      local,
+      sentAt: this.#world.now,
+    };
+    if (isLoopback(to.host)) return this.#loop(flight);
+    if (from === undefined) return this.#world.end(flight, "no route");
+    if (!this.#plugged) return this.#world.end(flight, `unplugged at ${this.name}`);
+    if (this.firewall === "blocked") return this.#world.end(flight, `udp blocked at ${this.name}`);
+    if (this.firewall === "stateful") this.#contacts.set(contactKey(port, to), this.#world.now);
+    this.link.up.carry(flight, (left) => from.segment.route(left));
+  }
+
+  /** A datagram came to one of its addresses. */
+  arrive(flight: Flight): void {
+    this.link.down.carry(flight, (arrived) => this.#receive(arrived));
+  }
+
+  #receive(flight: Flight): void {
+    const refusal = this.#refusal(flight);
+    if (refusal !== undefined) return this.#world.end(flight, refusal);
+    const socket = this.#sockets.get(flight.destination.port);
+    if (socket === undefined) return this.#world.end(flight, `closed port at ${this.name}`);
+    this.#world.end(flight, "");
+    socket.receive(flight.source, flight.data);
+  }
+
+  #refusal(flight: Flight): string | undefined {
+    if (!this.#plugged) return `unplugged at ${this.name}`;
+    if (this.#asleep) return `asleep at ${this.name}`;
+    if (this.firewall === "blocked") return `udp blocked at ${this.name}`;
+    if (this.firewall === "stateful") {
+      const contactedAt = this.#contacts.get(contactKey(flight.destination.port, flight.source));
+      const fresh = contactedAt !== undefined && this.#world.now - contactedAt < FIREWALL_IDLE_MS;
+      if (!fresh) return `filtered at ${this.name}`;
+    }
+    return this.#world.forbids(flight, this.name);
+  }
+
+  #loop(flight: Flight): void {
+    const source = { host: flight.destination.host, port: flight.source.port };
+    this.#world.schedule(0, () => {
+      const socket = this.#sockets.get(flight.destination.port);
+      this.#world.end(flight, socket === undefined ? `closed port at ${this.name}` : "");
+      socket?.receive(source, flight.data);
+    });
+  }
+
+  #join(attachment: Attachment): void {
+    const ips = typeof attachment.ip === "string" ? [attachment.ip] : attachment.ip;
+    this.#nat = attachment.nat;
+    this.#interfaces = ips.map((ip) => {
+      const segment = ip.includes(":") ? this.#internet : attachment.nat?.inside ?? this.#internet;
+      segment.join(ip, this);
+      return { ip, segment };
+    });
+  }
+
+  /** The interface of the right family, preferably one whose segment has the destination. */
+  #interfaceTowards(host: string): Interface | undefined {
+    const family = this.#interfaces.filter((each) => each.ip.includes(":") === host.includes(":"));
+    return family.find((each) => each.segment.members.has(host)) ?? family[0];
+  }
+
+  #freePort(): number {
+    while (this.#sockets.has(this.#nextPort)) this.#nextPort++;
+    return this.#nextPort++;
+  }
+}
+
+function contactKey(port: number, remote: Endpoint): string {
+  return `${port} ${endpointKey(remote)}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host.startsWith("127.") || host === "::1";
+}

@@ -1,0 +1,117 @@
+/**
+ * A NAT box of the simulated internet: a table of mappings between an inside segment and an outside one.
+ */
+
+import { type Flight, type Member, Segment, type World } from "./flight.ts";
+import { Link, type LinkOptions } from "./link.ts";
+import { type Dependence, type NatBehaviour, NatTable } from "./nat_table.ts";
+
+/**
+ * What happens to a datagram from the inside to the outside address (RFC 4787 section 6): dropped, or turned around
+ * with the sender's outside (`external`, REQ-9) or inside (`internal`) endpoint as its source.
+ */
+export type Hairpin = "off" | "external" | "internal";
+
+/** How a NAT behaves. Absent members are those of a careful home router: see the defaults. */
+export interface NatOptions extends Partial<NatBehaviour> {
+  /** Its address on the outside. */
+  readonly ip: string;
+  /** The NAT it is behind; absent: on the public internet. */
+  readonly nat?: SimNat;
+  /** Default `off`. */
+  readonly hairpin?: Hairpin;
+  /** Drops all UDP that would cross it. */
+  readonly udpBlocked?: boolean;
+  readonly link?: LinkOptions;
+}
+
+/** The classes of the NAT matrix: mapping, filtering and port assignment in one word. */
+export type NatClass = keyof typeof NAT_CLASSES;
+
+const EIM: Dependence = "endpoint-independent";
+const ADM: Dependence = "address-dependent";
+const APDM: Dependence = "address-and-port-dependent";
+
+/** Behaviours worth a name. Spread one into the options of `SimNet.addNat`. */
+export const NAT_CLASSES = {
+  fullCone: { mapping: EIM, filtering: EIM, ports: "preserve" },
+  addressRestricted: { mapping: EIM, filtering: ADM, ports: "preserve" },
+  portRestricted: { mapping: EIM, filtering: APDM, ports: "preserve" },
+  symmetricAddressFiltered: { mapping: APDM, filtering: ADM, ports: "random" },
+  symmetricSequential: { mapping: APDM, filtering: APDM, ports: "sequential" },
+  symmetricRandom: { mapping: APDM, filtering: APDM, ports: "random" },
+} as const satisfies Record<string, Partial<NatBehaviour>>;
+
+const DEFAULT_IDLE_MS = 120_000;
+
+/** One NAT box. Hosts and further NATs join its inside. */
+export class SimNat implements Member {
+  readonly name: string;
+  readonly ip: string;
+  /** The NAT it is behind, if any. */
+  readonly outer: SimNat | undefined;
+  readonly inside: Segment;
+  readonly link: Link;
+  /** May be switched at any time. */
+  udpBlocked: boolean;
+  readonly #world: World;
+  readonly #outside: Segment;
+  readonly #hairpin: Hairpin;
+  readonly #table: NatTable;
+
+  constructor(world: World, name: string, options: NatOptions & { readonly outside: Segment }) {
+    this.#world = world;
+    this.name = name;
+    this.ip = options.ip;
+    this.outer = options.nat;
+    this.udpBlocked = options.udpBlocked ?? false;
+    this.inside = new Segment(world, (flight) => this.#leave(flight));
+    this.link = new Link(world, name, options.link ?? {});
+    this.#outside = options.outside;
+    this.#hairpin = options.hairpin ?? "off";
+    const idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
+    this.#table = new NatTable({
+      mapping: options.mapping ?? EIM,
+      filtering: options.filtering ?? APDM,
+      ports: options.ports ?? "preserve",
+      idleMs,
+      unansweredMs: options.unansweredMs ?? idleMs,
+      inboundRefresh: options.inboundRefresh ?? false,
+    }, world.random.fork());
+    this.#outside.join(this.ip, this);
+  }
+
+  /** Forgets all mappings, as a power cut does. */
+  reboot(): void {
+    this.#table.clear();
+  }
+
+  /** A datagram came from the outside. */
+  arrive(flight: Flight): void {
+    this.link.down.carry(flight, (arrived) => this.#enter(arrived));
+  }
+
+  #leave(flight: Flight): void {
+    if (this.udpBlocked) return this.#drop(flight, "udp blocked");
+    const port = this.#table.outbound(flight.source, flight.destination, this.#world.now);
+    if (port === undefined) return this.#drop(flight, "out of ports");
+    const source = { host: this.ip, port };
+    const translated = { ...flight, source };
+    if (flight.destination.host !== this.ip) {
+      return this.link.up.carry(translated, (left) => this.#outside.route(left));
+    }
+    if (this.#hairpin === "off") return this.#drop(flight, "no hairpin");
+    this.#enter(translated, this.#hairpin === "internal" ? flight.source : source);
+  }
+
+  #enter(flight: Flight, shownSource = flight.source): void {
+    if (this.udpBlocked) return this.#drop(flight, "udp blocked");
+    const inside = this.#table.inbound(flight.destination.port, flight.source, this.#world.now);
+    if (typeof inside === "string") return this.#drop(flight, inside);
+    this.inside.route({ ...flight, source: shownSource, destination: inside });
+  }
+
+  #drop(flight: Flight, why: string): void {
+    this.#world.end(flight, `${why} at ${this.name}`);
+  }
+}

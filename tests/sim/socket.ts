@@ -1,0 +1,130 @@
+/**
+ * A machine on a port of a simulated host: what `lib/io/driver.ts` is to a real socket, on virtual time.
+ */
+
+import type { Machine } from "../../lib/core/machine.ts";
+import type { Endpoint } from "../../lib/wire/endpoint.ts";
+import type { World } from "./flight.ts";
+import type { SimHost } from "./host.ts";
+
+/** A machine that is busy for so many rounds without time passing never becomes quiet. */
+const MAX_ROUNDS = 100_000;
+
+/** Where a socket is, and who hears its events. */
+export interface SimSocketOptions<Event> {
+  readonly host: SimHost;
+  readonly port: number;
+  readonly world: World;
+  /** Absent: events are kept in `events`. May use the machine's API; no `touch` needed. */
+  readonly onEvent?: (event: Event) => void;
+}
+
+/** A machine at work. */
+export class SimSocket<Event> {
+  readonly port: number;
+  /** Events nobody listened to, in order. */
+  readonly events: Event[] = [];
+  /** Datagrams and bytes of UDP payload. */
+  readonly stats = { sent: 0, sentBytes: 0, received: 0, receivedBytes: 0 };
+  readonly #machine: Machine<Event>;
+  readonly #options: SimSocketOptions<Event>;
+  #timerAt: number | undefined;
+  #pumping = false;
+  #closed = false;
+  #rounds = 0;
+  #roundsAt = -1;
+
+  constructor(machine: Machine<Event>, options: SimSocketOptions<Event>) {
+    this.#machine = machine;
+    this.#options = options;
+    this.port = options.port;
+  }
+
+  /** Its endpoint at the first address of its host. */
+  get endpoint(): Endpoint {
+    return { host: this.#options.host.ip, port: this.port };
+  }
+
+  /** Call after every use of the machine's own API. */
+  touch(): void {
+    if (this.#pumping || this.#closed || this.#options.host.asleep) return;
+    this.#pumping = true;
+    try {
+      while (this.#feedTimer() || this.#drainEvents() || this.#drainTransmits()) this.#countRound();
+    } finally {
+      this.#pumping = false;
+    }
+    this.#setTimer();
+  }
+
+  /** Takes the machine off its port, as the end of a process does. Nothing is said to anyone. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.host.release(this.port);
+  }
+
+  /** A datagram arrived. The host calls this. */
+  receive(from: Endpoint, data: Uint8Array): void {
+    this.stats.received++;
+    this.stats.receivedBytes += data.length;
+    this.#machine.handleDatagram(from, data.slice(), this.#options.world.now);
+    this.touch();
+  }
+
+  #feedTimer(): boolean {
+    const due = this.#machine.pollTimeout();
+    if (due === undefined || due > this.#options.world.now) return false;
+    this.#machine.handleTimeout(this.#options.world.now);
+    return true;
+  }
+
+  #drainEvents(): boolean {
+    let any = false;
+    for (let event = this.#machine.pollEvent(); event !== undefined; event = this.#machine.pollEvent()) {
+      any = true;
+      if (this.#options.onEvent === undefined) this.events.push(event);
+      else this.#options.onEvent(event);
+    }
+    return any;
+  }
+
+  #drainTransmits(): boolean {
+    let any = false;
+    while (!this.#closed) {
+      const transmit = this.#machine.pollTransmit(this.#options.world.now);
+      if (transmit === undefined) break;
+      any = true;
+      this.stats.sent++;
+      this.stats.sentBytes += transmit.data.length;
+      this.#options.host.send(this.port, transmit.to, transmit.data);
+      this.#countRound();
+    }
+    return any;
+  }
+
+  #setTimer(): void {
+    const due = this.#machine.pollTimeout();
+    if (due === undefined || this.#closed) return;
+    // As on a real socket, an earlier timer is left to fire and find nothing due.
+    if (this.#timerAt !== undefined && this.#timerAt <= due) return;
+    const { world } = this.#options;
+    this.#timerAt = due;
+    world.schedule(due - world.now, () => {
+      if (this.#timerAt !== due) return;
+      this.#timerAt = undefined;
+      this.touch();
+    });
+  }
+
+  #countRound(): void {
+    const { now } = this.#options.world;
+    this.#rounds = this.#roundsAt === now ? this.#rounds + 1 : 0;
+    this.#roundsAt = now;
+    if (this.#rounds > MAX_ROUNDS) {
+      throw new Error(
+        `the machine on port ${this.port} of ${this.#options.host.name} is never quiet at ${now} ms`,
+      );
+    }
+  }
+}
