@@ -1,0 +1,83 @@
+/** `pilot beacon serve`. */
+
+import type { Command, Context } from "../../../lib/cli/command.ts";
+import { LOG_FLAGS, logSettings } from "../../../lib/cli/log_flags.ts";
+import { PilotError } from "../../../lib/wire/error.ts";
+
+/** Runs a beacon in the foreground until Ctrl-C. */
+export const serveCommand: Command = {
+  name: "beacon serve",
+  summary: "Run a beacon: it helps agents behind NATs reach each other, and relays for those that cannot",
+  args: [],
+  flags: [
+    {
+      name: "listen",
+      kind: "string",
+      summary: "UDP address to listen on; port 0 picks a free one",
+      default: ":9001",
+      placeholder: "HOST:PORT",
+    },
+    {
+      name: "beacon-id",
+      kind: "number",
+      summary: "Number of this beacon among its peers; 0 is a beacon on its own",
+      default: "0",
+      placeholder: "N",
+    },
+    {
+      name: "peers",
+      kind: "string",
+      summary: "Beacons to exchange node lists with, separated by commas",
+      placeholder: "HOST:PORT,...",
+      repeatable: true,
+    },
+    {
+      name: "registry",
+      kind: "string",
+      summary: "Registry to announce this beacon to and to find peers at (needs --beacon-id)",
+      placeholder: "HOST:PORT",
+    },
+    {
+      name: "advertise",
+      kind: "string",
+      summary: "Address to announce, if others reach this beacon at another one than it listens on",
+      placeholder: "HOST:PORT",
+    },
+    ...LOG_FLAGS,
+  ],
+  returns: '{"address":string,"port":number}',
+  examples: ["beacon serve", "beacon serve --listen 127.0.0.1:0"],
+  run,
+};
+
+async function run(context: Context): Promise<void> {
+  const { serveBeacon } = await import("../serve.ts");
+  const { Log } = await import("../../../lib/io/log.ts");
+  const { formatEndpoint } = await import("../../../lib/wire/endpoint.ts");
+  const { flags, out, signal } = context;
+  const registry = flags.string("registry");
+  const advertise = flags.string("advertise");
+  const server = await serveBeacon({
+    listen: flags.string("listen") ?? ":9001",
+    id: beaconId(flags.number("beacon-id") ?? 0),
+    peers: flags.strings("peers").flatMap((list) => list.split(",")).map((peer) => peer.trim())
+      .filter((peer) => peer !== ""),
+    ...(registry !== undefined && { registry }),
+    ...(advertise !== undefined && { advertise }),
+    log: new Log(logSettings(flags)),
+    signal,
+  });
+  const { address, port } = server;
+  out.result(
+    { address, port },
+    () => `✓ Beacon listening on ${formatEndpoint({ host: address, port })}`,
+  );
+  await server.finished;
+}
+
+function beaconId(value: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= 0xffffffff) return value;
+  throw new PilotError("invalid_argument", `beacon id ${value} is not a 32-bit number`, {
+    hint: "choose a number from 1 to 4294967295, or 0 for a beacon on its own",
+  });
+}
