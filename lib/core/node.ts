@@ -1,0 +1,394 @@
+/**
+ * One agent on the network, without I/O: tunnels, streams, trust and the beacon link, wired together.
+ *
+ * The order of judgement for everything inbound is fixed here: authenticated by the tunnel, then admitted by trust,
+ * then delivered. Nothing skips a step.
+ */
+
+import type { AeadProvider } from "../crypto/aead.ts";
+import type { Identity } from "../crypto/identity.ts";
+import type { Address } from "../wire/address.ts";
+import { decodeBeacon } from "../wire/beacon.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { PilotError } from "../wire/error.ts";
+import { encodePacket, type Packet, Protocol } from "../wire/packet.ts";
+import type { RegistryReply } from "../wire/registry.ts";
+import { isBeaconDatagram } from "../wire/tunnel.ts";
+import { judgePacket } from "./admission.ts";
+import { type BeaconEvent, BeaconLink } from "./beacon_link.ts";
+import { PORT_HANDSHAKE, REPLY_PORTS } from "./constants.ts";
+import { Dials } from "./dials.ts";
+import { type HandshakeEvent, HandshakePort } from "./handshake_port.ts";
+import type { Instant, Machine, RandomSource, Transmit } from "./machine.ts";
+import type { NodeEvent } from "./node_event.ts";
+import { RegistryDesk } from "./registry_desk.ts";
+import { type PortLimits, Ports, type PortsEvent } from "./stream/ports.ts";
+import { Trust, type TrustAction, type TrustSnapshot } from "./trust.ts";
+import type { TunnelEvent } from "./tunnel/event.ts";
+import { RELAY, type Route } from "./tunnel/path.ts";
+import { pongPacket } from "./tunnel/probe.ts";
+import { Tunnels } from "./tunnel/tunnels.ts";
+
+/** How a node is built. */
+export interface NodeOptions {
+  readonly identity: Identity;
+  readonly aead: AeadProvider;
+  readonly random: RandomSource;
+  /** Unix time in milliseconds. */
+  readonly unixTime: (now: Instant) => number;
+  readonly trust?: TrustSnapshot;
+  readonly limits?: Partial<PortLimits>;
+  /** The node id, when it is known before registration. */
+  readonly node?: number;
+  readonly isPublic?: boolean;
+}
+
+/** Handshake documents leave in one segment: foreign nodes read no more than their first. */
+const HANDSHAKE_SEGMENT = 4_096;
+
+/** One agent on the network. */
+export class Node implements Machine<NodeEvent> {
+  readonly trust: Trust;
+  readonly ports: Ports;
+  readonly tunnels: Tunnels;
+  readonly beacon: BeaconLink;
+  readonly #desk: RegistryDesk;
+  readonly #handshakes: HandshakePort;
+  readonly #events: NodeEvent[] = [];
+  readonly #datagramPort: number;
+  readonly #dials = new Dials();
+  #now: Instant = 0;
+  #node: number;
+  #isPublic: boolean;
+
+  constructor(options: NodeOptions) {
+    this.#node = options.node ?? 0;
+    this.#isPublic = options.isPublic ?? false;
+    const self = () => this.#node;
+    this.beacon = new BeaconLink({
+      self,
+      // A beacon that does not say who wants to punch is obeyed only by nodes that have somebody to wait for.
+      mayPunch: (node, now) =>
+        node === undefined
+          ? this.#isPublic || this.trust.trusted().length > 0
+          : this.trust.mayExchangeKeys(node, now),
+    });
+    this.#desk = new RegistryDesk({ self });
+    this.ports = new Ports({
+      random: options.random,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+    });
+    this.ports.listen(PORT_HANDSHAKE);
+    this.#handshakes = new HandshakePort(this.ports);
+    this.trust = new Trust({
+      self,
+      identity: options.identity,
+      unixTime: options.unixTime,
+      isPublic: () => this.#isPublic,
+      canReach: (peer) => this.tunnels.peer(peer)?.isProven ?? false,
+      replyPorts: REPLY_PORTS,
+      ...(options.trust === undefined ? {} : { snapshot: options.trust }),
+    });
+    this.tunnels = new Tunnels({
+      ...options,
+      self,
+      policy: {
+        mayExchange: (node, now) => this.trust.mayExchangeKeys(node, now),
+        acceptsKey: (node, key) => this.trust.acceptsKey(node, key),
+        identityKey: (node) => this.trust.pinnedKey(node) ?? this.#desk.identity(node, this.#now),
+      },
+    });
+    const port = new DataView(options.random(new Uint8Array(2)).buffer).getUint16(0);
+    this.#datagramPort = 49_152 + (port % 16_384);
+  }
+
+  get node(): number {
+    return this.#node;
+  }
+
+  get isPublic(): boolean {
+    return this.#isPublic;
+  }
+
+  /** Whether strangers may reach this node. */
+  setPublic(isPublic: boolean): void {
+    this.#isPublic = isPublic;
+  }
+
+  /** The registry has given (or confirmed) the node id. */
+  handleRegistered(node: number, now: Instant): void {
+    this.#node = node;
+    this.trust.handleRegistered(now);
+    this.beacon.announce(now);
+    this.#pump(now);
+  }
+
+  /** The beacon to use, `undefined` for none. */
+  setBeacon(endpoint: Endpoint | undefined, now: Instant): void {
+    this.beacon.setBeacon(endpoint, now);
+    this.tunnels.setBeacon(endpoint);
+    this.#pump(now);
+  }
+
+  /**
+   * Dials `port` of `remote`; the number of the stream. Its events follow as `stream` events, or one `dial_failed`.
+   * A peer that does not trust us stays silent, so a dial to it times out.
+   */
+  connect(remote: Address, port: number, now: Instant): number {
+    this.trust.noteDialed(remote.node, now);
+    const id = this.ports.connect(remote, port, now);
+    this.#dials.note(id, remote.node);
+    this.tunnels.open(remote.node, now);
+    this.#pump(now);
+    return id;
+  }
+
+  /** Sends an unreliable message. @throws RangeError when it does not fit a packet */
+  sendDatagram(
+    remote: Address,
+    port: number,
+    options: { readonly data: Uint8Array; readonly now: Instant },
+  ): void {
+    this.trust.noteDialed(remote.node, options.now);
+    const packet = encodePacket({
+      ...this.#header(remote),
+      protocol: Protocol.DATAGRAM,
+      sourcePort: this.#datagramPort,
+      destinationPort: port,
+      payload: options.data,
+    });
+    this.tunnels.send(remote.node, packet, options.now);
+    this.#pump(options.now);
+  }
+
+  /** Runs `action` on the streams or the trust book and takes all of its consequences. */
+  act<Result>(now: Instant, action: () => Result): Result {
+    const result = action();
+    this.#pump(now);
+    return result;
+  }
+
+  /** The registry's answer to a `registry` event; `undefined` when it could not be asked. */
+  handleRegistryReply(tag: string, reply: RegistryReply | undefined, now: Instant): void {
+    const answer = this.#desk.handleReply(tag, reply, now);
+    if (answer?.type === "other") this.trust.handleRegistryReply(answer.tag, answer.ok, now);
+    else if (answer?.type === "endpoint") this.tunnels.addEndpoint(answer.peer, answer.endpoint, now);
+    else if (answer?.type === "no_endpoint") this.#unresolved(answer.peer, answer.reason, now);
+    else if (answer?.type === "identity") {
+      this.trust.handleKey(answer.peer, answer.key, now);
+      const key = this.trust.pinnedKey(answer.peer) ?? answer.key;
+      this.tunnels.handleIdentity(answer.peer, key, now);
+    }
+    this.#pump(now);
+  }
+
+  handleDatagram(from: Endpoint, data: Uint8Array, now: Instant): void {
+    this.#now = now;
+    if (!isBeaconDatagram(data)) {
+      this.tunnels.handleFrame(data, { kind: "direct", endpoint: from }, { now });
+    } else if (!this.beacon.isBeacon(from)) {
+      this.tunnels.stats.drop("not_the_beacon");
+    } else {
+      const message = decodeBeacon(data);
+      if (typeof message === "string") this.tunnels.stats.drop("beacon_malformed");
+      else if (message.kind === "relay_deliver" || message.kind === "relay_deliver_dest") {
+        this.tunnels.handleFrame(message.frame, RELAY, { claimed: message.sender, now });
+      } else this.beacon.handleMessage(message, now);
+    }
+    this.#pump(now);
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#now = now;
+    this.tunnels.handleTimeout(now);
+    this.ports.handleTimeout(now);
+    this.trust.handleTimeout(now);
+    this.beacon.handleTimeout(now);
+    this.#handshakes.handleTimeout(now);
+    this.#pump(now);
+  }
+
+  pollTransmit(now: Instant): Transmit | undefined {
+    this.#flushStreams(now);
+    return this.tunnels.pollTransmit() ?? this.beacon.pollTransmit();
+  }
+
+  pollTimeout(): Instant | undefined {
+    let next: Instant | undefined;
+    for (const part of [this.tunnels, this.ports, this.trust, this.beacon, this.#handshakes]) {
+      const at = part.pollTimeout();
+      if (at !== undefined && (next === undefined || at < next)) next = at;
+    }
+    return next;
+  }
+
+  pollEvent(): NodeEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** Moves what each part has to say to the part that must hear it, until all are quiet. */
+  #pump(now: Instant): void {
+    this.#now = now;
+    for (let moved = true; moved;) {
+      this.#flushStreams(now);
+      moved = [
+        drain(() => this.tunnels.pollEvent(), (event) => this.#handleTunnel(event, now)),
+        drain(() => this.ports.pollEvent(), (event) => this.#handleStream(event, now)),
+        drain(() => this.#handshakes.pollEvent(), (event) => this.#handleHandshake(event, now)),
+        drain(() => this.trust.pollAction(), (action) => this.#carryOut(action, now)),
+        drain(() => this.trust.pollEvent(), (event) => this.#events.push({ type: "trust", event })),
+        drain(() => this.beacon.pollEvent(), (event) => this.#handleBeacon(event, now)),
+      ].some((any) => any);
+    }
+    drain(() => this.#desk.pollRequest(), (ask) => this.#events.push({ type: "registry", ...ask }));
+  }
+
+  #flushStreams(now: Instant): void {
+    for (let out = this.ports.pollTransmit(now); out !== undefined; out = this.ports.pollTransmit(now)) {
+      const packet = encodePacket({
+        ...this.#header(out.remote),
+        ...out.segment,
+        protocol: Protocol.STREAM,
+        sourcePort: out.localPort,
+        destinationPort: out.remotePort,
+      });
+      this.tunnels.send(out.remote.node, packet, now);
+    }
+  }
+
+  #handleTunnel(event: TunnelEvent, now: Instant): void {
+    if (event.type === "packet") this.#handlePacket(event.peer, event.packet, event.route, now);
+    else if (event.type === "need_identity") this.#findIdentity(event.peer, now);
+    else if (event.type === "need_endpoint") this.#findEndpoint(event.peer, now);
+    else if (event.type === "unreachable") this.#failDials(event.peer, "timeout", now);
+    else if (event.type === "identity_mismatch") this.#desk.forgetIdentity(event.peer);
+    else this.#events.push(event);
+  }
+
+  #handlePacket(peer: number, packet: Packet, route: Route, now: Instant): void {
+    if (this.tunnels.peer(peer)?.paths.isDirect === true) this.beacon.stopPunch(peer);
+    const verdict = judgePacket(this.trust, { peer, packet, now });
+    if (verdict === "not_trusted") return this.tunnels.stats.drop(verdict);
+    if (verdict === "stream") {
+      this.ports.handlePacket(packet, now, { admitted: true });
+    } else if (verdict === "datagram") {
+      const { source, sourcePort, destinationPort, payload: data } = packet;
+      this.#events.push({ type: "datagram", source, sourcePort, destinationPort, data });
+    } else if (verdict === "control") {
+      const pong = pongPacket(packet, this.#node);
+      if (pong !== undefined) this.tunnels.reply(peer, pong, route, now);
+    }
+  }
+
+  #handleStream(event: PortsEvent, now: Instant): void {
+    const dialled = event.type === "connected" || event.type === "closed"
+      ? this.#dials.settle(event.id)
+      : undefined;
+    if (event.type === "accepted" && event.port === PORT_HANDSHAKE) {
+      this.#handshakes.accept(event.id, event.remote.node, now);
+    } else if (this.#handshakes.owns(event.id)) {
+      this.#handshakes.handleStream(event, now);
+    } else {
+      if (event.type === "connected" && dialled !== undefined) this.trust.noteAnswered(dialled, now);
+      this.#events.push({ type: "stream", event });
+    }
+  }
+
+  #handleHandshake(event: HandshakeEvent, now: Instant): void {
+    if (event.type === "delivery") {
+      return this.trust.handleDelivery(event.peer, event.kind, event.delivered, now);
+    }
+    const peer = this.tunnels.peer(event.peer);
+    if (peer?.identityKey === undefined) return;
+    const origin = peer.paths.describe(false).endpoint?.host;
+    this.trust.handleMessage(event.document, {
+      node: event.peer,
+      publicKey: peer.identityKey,
+      ...(origin === undefined ? {} : { origin }),
+    }, now);
+  }
+
+  #carryOut(action: TrustAction, now: Instant): void {
+    if (action.type === "send") this.#deliver(action, now);
+    else if (action.type === "registry") this.#desk.ask(action.tag, action.request);
+    else if (action.type === "lookup") this.#desk.askFreshIdentity(action.peer);
+    else if (action.type === "save") this.#events.push({ type: "save_trust" });
+    else this.#drop(action.peer, now);
+  }
+
+  #handleBeacon(event: BeaconEvent, now: Instant): void {
+    if (event.type === "candidate") this.tunnels.addEndpoint(event.peer, event.endpoint, now);
+    else this.#events.push(event);
+  }
+
+  #deliver(action: Extract<TrustAction, { type: "send" }>, now: Instant): void {
+    const { peer, kind, document } = action;
+    const options = { segmentSize: HANDSHAKE_SEGMENT };
+    try {
+      const id = this.ports.connect({ network: 0, node: peer }, PORT_HANDSHAKE, now, options);
+      this.#dials.note(id, peer);
+      this.#handshakes.deliver(id, { peer, kind, document });
+      this.tunnels.open(peer, now);
+    } catch (error) {
+      // Too many connections: trust has its own ways to repeat what did not arrive.
+      if (!(error instanceof PilotError)) throw error;
+      this.trust.handleDelivery(peer, kind, false, now);
+    }
+  }
+
+  /** Trust has ended: streams are reset and keys forgotten, in this order, so that the resets still leave. */
+  #drop(peer: number, now: Instant): void {
+    this.ports.resetPeer(peer, now);
+    this.#flushStreams(now);
+    this.tunnels.forget(peer);
+    this.beacon.stopPunch(peer);
+    this.#desk.forgetIdentity(peer);
+  }
+
+  #findIdentity(peer: number, now: Instant): void {
+    if (!this.#desk.askIdentity(peer, now)) this.tunnels.handleIdentity(peer, undefined, now);
+  }
+
+  #findEndpoint(peer: number, now: Instant): void {
+    this.#desk.askEndpoint(peer);
+    this.beacon.punch(peer, now);
+  }
+
+  /** Without the registry's help a trusted peer may still be known, or reachable through the relay. */
+  #unresolved(peer: number, reason: string | undefined, now: Instant): void {
+    if (reason === undefined || this.trust.isTrusted(peer)) return;
+    if (this.tunnels.peer(peer)?.hasSession === true) return;
+    this.#failDials(peer, { detail: reason }, now);
+    // An answer to our request for trust may still be on its way.
+    if (this.trust.awaits(peer)) return;
+    this.tunnels.forget(peer);
+    this.beacon.stopPunch(peer);
+  }
+
+  #failDials(peer: number, failure: "timeout" | { readonly detail: string }, now: Instant): void {
+    const reason = failure === "timeout" ? failure : "unresolved";
+    const detail = failure === "timeout" ? undefined : failure.detail;
+    // Messages of the handshake wait longer than people do: only silence ends them.
+    const isMeant = (id: number) => reason === "timeout" || !this.#handshakes.owns(id);
+    for (const id of this.#dials.take(peer, isMeant)) {
+      if (!this.#handshakes.owns(id)) this.#events.push({ type: "dial_failed", id, peer, reason, detail });
+      this.ports.abort(id, now);
+    }
+    if (reason === "timeout") this.beacon.stopPunch(peer);
+  }
+
+  #header(destination: Address): Omit<Packet, "protocol" | "sourcePort" | "destinationPort" | "payload"> {
+    const source = { network: 0, node: this.#node };
+    return { version: 1, flags: 0, source, destination, sequence: 0, acknowledgement: 0, window: 0 };
+  }
+}
+
+/** Hands everything that `poll` gives to `handle`; whether there was anything. */
+function drain<Item>(poll: () => Item | undefined, handle: (item: Item) => void): boolean {
+  let any = false;
+  for (let item = poll(); item !== undefined; item = poll()) {
+    any = true;
+    handle(item);
+  }
+  return any;
+}

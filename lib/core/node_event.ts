@@ -1,0 +1,38 @@
+/**
+ * What a node tells the program around it.
+ */
+
+import type { Address } from "../wire/address.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import type { RegistryRequest } from "../wire/registry.ts";
+import type { PortsEvent } from "./stream/ports.ts";
+import type { TrustEvent } from "./trust_types.ts";
+
+/** What a node tells the program around it. */
+export type NodeEvent =
+  | { readonly type: "stream"; readonly event: PortsEvent }
+  | {
+    readonly type: "datagram";
+    readonly source: Address;
+    readonly sourcePort: number;
+    readonly destinationPort: number;
+    readonly data: Uint8Array;
+  }
+  /** A dialled stream came to nothing. `detail` is the registry's reason when it refused to name the peer's endpoint. */
+  | {
+    readonly type: "dial_failed";
+    readonly id: number;
+    readonly peer: number;
+    readonly reason: "unresolved" | "timeout";
+    readonly detail: string | undefined;
+  }
+  /** A request for the registry: sign it, send it, and report with `handleRegistryReply` under the same tag. */
+  | { readonly type: "registry"; readonly tag: string; readonly request: RegistryRequest }
+  | { readonly type: "established"; readonly peer: number; readonly rekeyed: boolean }
+  | { readonly type: "trust"; readonly event: TrustEvent }
+  /** The trust book has changed: save `trust.snapshot()`. */
+  | { readonly type: "save_trust" }
+  /** The beacon sees this node at another endpoint than before. */
+  | { readonly type: "endpoint"; readonly endpoint: Endpoint }
+  /** A relayed trust request waits at the registry. */
+  | { readonly type: "notify" };

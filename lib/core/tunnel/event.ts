@@ -1,0 +1,17 @@
+/** What the tunnels tell the node. */
+
+import type { Packet } from "../../wire/packet.ts";
+import type { Route } from "./path.ts";
+
+/** What the tunnels tell the node. */
+export type TunnelEvent =
+  | { readonly type: "packet"; readonly peer: number; readonly packet: Packet; readonly route: Route }
+  | { readonly type: "established"; readonly peer: number; readonly rekeyed: boolean }
+  /** No key could be agreed; everything queued is gone. */
+  | { readonly type: "unreachable"; readonly peer: number }
+  /** The peer's identity key is needed: answer with `handleIdentity`. */
+  | { readonly type: "need_identity"; readonly peer: number }
+  /** Direct endpoints are welcome: answer with `addEndpoint`. */
+  | { readonly type: "need_endpoint"; readonly peer: number }
+  /** The peer shows another identity key than the one expected. */
+  | { readonly type: "identity_mismatch"; readonly peer: number };

@@ -1,0 +1,187 @@
+/**
+ * One peer's share of the tunnel: keys, sessions, packets that wait for a key, paths.
+ */
+
+import type { AeadProvider } from "../../crypto/aead.ts";
+import { type Dialect, type ExchangeKey, generateExchangeKey, sharedSecret } from "../../crypto/exchange.ts";
+import { equalBytes } from "../../wire/bytes.ts";
+import { CANDIDATE_SESSION_MS, PENDING_PACKETS, RETIRED_KEYS, RETIRED_SESSION_MS } from "../constants.ts";
+import type { Instant, RandomSource } from "../machine.ts";
+import { Paths } from "./path.ts";
+import { type Opened, type SealedFrame, Session } from "./session.ts";
+
+/** What every peer of a node is built with. */
+export interface PeerContext {
+  readonly self: () => number;
+  readonly aead: AeadProvider;
+  readonly random: RandomSource;
+  /** Unix time in milliseconds. */
+  readonly unixTime: (now: Instant) => number;
+}
+
+/** What became of a key the peer announced. */
+export type Installed = "new" | "same" | "retired" | "invalid";
+
+/** Keys, sessions, waiting packets and paths of one peer. */
+export class Peer {
+  readonly node: number;
+  readonly paths: Paths;
+  readonly #context: PeerContext;
+  #own: ExchangeKey | undefined;
+  #current: Session | undefined;
+  /** A session under a key that the peer announced but has not used yet. */
+  #candidate: Session | undefined;
+  #retired: { session: Session; until: Instant } | undefined;
+  readonly #retiredKeys: Uint8Array[] = [];
+  readonly #pending: Uint8Array[] = [];
+  #dialect: Dialect = "current";
+
+  /** The identity key that signed the newest key exchange. */
+  identityKey: Uint8Array | undefined;
+  /** Repetitions of our PILA in the exchange under way; `undefined` when none is. */
+  attempt: number | undefined;
+  lastExchangeIn: Instant | undefined;
+  lastAnswer: Instant | undefined;
+  lastRekeyRequest: Instant | undefined;
+  /** Time of the newest trailer of the peer, Unix milliseconds. */
+  lastTrailerTime = 0;
+  /** When a frame of the peer opened last. */
+  openedAt: Instant | undefined;
+  /** Frames sent since then. */
+  sentSinceOpened = 0;
+  /** Unanswered repair attempts of the watchdog. */
+  repairs = 0;
+  usedAt: Instant;
+
+  constructor(node: number, context: PeerContext, now: Instant) {
+    this.node = node;
+    this.#context = context;
+    this.usedAt = now;
+    this.paths = new Paths({
+      random: () => new DataView(context.random(new Uint8Array(4)).buffer).getUint32(0),
+    }, now);
+  }
+
+  /** Our X25519 key towards this peer; made at first use, so that no two peers see the same one. */
+  get ownKey(): ExchangeKey {
+    this.#own ??= generateExchangeKey(this.#context.random);
+    return this.#own;
+  }
+
+  get hasSession(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /** Whether the peer has shown that it holds the key in use. */
+  get isProven(): boolean {
+    return this.#current?.isProven ?? false;
+  }
+
+  /** The dialect the peer was seen to speak. */
+  get dialect(): Dialect | undefined {
+    return this.#current?.dialect;
+  }
+
+  get pendingCount(): number {
+    return this.#pending.length;
+  }
+
+  /**
+   * Takes a key that the peer has signed. With a session in place the new one stays a candidate until a frame opens
+   * under it: a replayed announcement must not silence a working tunnel.
+   */
+  install(peerKey: Uint8Array, now: Instant): Installed {
+    if (this.#current !== undefined && equalBytes(this.#current.peerKey, peerKey)) return "same";
+    if (this.#candidate !== undefined && equalBytes(this.#candidate.peerKey, peerKey)) return "same";
+    if (this.#retiredKeys.some((key) => equalBytes(key, peerKey))) return "retired";
+    const shared = sharedSecret(this.ownKey, peerKey);
+    if (shared === undefined) return "invalid";
+    const session = new Session({
+      self: this.#context.self(),
+      peer: this.node,
+      peerKey: peerKey.slice(),
+      shared,
+      aead: this.#context.aead,
+      random: this.#context.random,
+      now,
+      firstCounter: BigInt(Math.trunc(this.#context.unixTime(now) * 1000)),
+      dialect: this.#dialect,
+    });
+    if (this.#current === undefined) this.#current = session;
+    else this.#candidate = session;
+    return "new";
+  }
+
+  /** PILS frames around `packet`: one, or one per key while it is open which of two keys the peer holds. */
+  seal(packet: Uint8Array, now: Instant): Uint8Array[] {
+    if (this.#candidate !== undefined && now - this.#candidate.createdAt > CANDIDATE_SESSION_MS) {
+      this.#candidate = undefined;
+    }
+    const sessions = [this.#current, this.#candidate].filter((session) => session !== undefined);
+    return sessions.map((session) => session.seal(packet));
+  }
+
+  /** Opens a frame under whichever key fits, newest knowledge first. */
+  open(frame: SealedFrame, now: Instant): Opened {
+    const current = this.#current?.open(frame, now) ?? "undecryptable";
+    if (current !== "undecryptable") return this.#opened(current, this.#current, now);
+    const candidate = this.#candidate?.open(frame, now) ?? "undecryptable";
+    if (candidate !== "undecryptable") {
+      this.#promote(now);
+      return this.#opened(candidate, this.#current, now);
+    }
+    if (this.#retired !== undefined && now < this.#retired.until) {
+      return this.#retired.session.open(frame, now);
+    }
+    this.#retired = undefined;
+    return "undecryptable";
+  }
+
+  /** Keeps a packet until there is a key; the oldest makes room. */
+  queue(packet: Uint8Array): void {
+    if (this.#pending.length >= PENDING_PACKETS) this.#pending.shift();
+    this.#pending.push(packet);
+  }
+
+  /** Takes all waiting packets, in order. */
+  takePending(): Uint8Array[] {
+    return this.#pending.splice(0);
+  }
+
+  /** Whether the session cannot go on: counters or nonce prefixes are used up. */
+  get mustRekey(): boolean {
+    return this.#current?.isExhausted ?? false;
+  }
+
+  /** Forgets every key of ours and of the peer; the next packet starts a new exchange. */
+  forgetKeys(): void {
+    this.#own = undefined;
+    this.#current = undefined;
+    this.#candidate = undefined;
+    this.#retired = undefined;
+  }
+
+  /** After unanswered frames in the old dialect the current one is worth a try: the peer may have been upgraded. */
+  doubtDialect(): void {
+    this.#dialect = "current";
+  }
+
+  #promote(now: Instant): void {
+    const old = this.#current;
+    this.#current = this.#candidate;
+    this.#candidate = undefined;
+    if (old === undefined) return;
+    this.#retired = { session: old, until: now + RETIRED_SESSION_MS };
+    this.#retiredKeys.push(old.peerKey);
+    if (this.#retiredKeys.length > RETIRED_KEYS) this.#retiredKeys.shift();
+  }
+
+  #opened(outcome: Opened, session: Session | undefined, now: Instant): Opened {
+    if (typeof outcome === "string") return outcome;
+    this.#dialect = session?.dialect ?? this.#dialect;
+    this.openedAt = now;
+    this.sentSinceOpened = 0;
+    this.repairs = 0;
+    return outcome;
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * A world of agents: nodes, one beacon and one registry in the simulated internet.
+ */
+
+import { Beacon } from "../../lib/beacon/beacon.ts";
+import type { TrustSnapshot } from "../../lib/core/trust_types.ts";
+import { Node } from "../../lib/core/node.ts";
+import type { NodeEvent } from "../../lib/core/node_event.ts";
+import type { PortsEvent } from "../../lib/core/stream/ports.ts";
+import { nobleAead } from "../../lib/crypto/aead.ts";
+import { generateIdentity, type Identity, signBase64 } from "../../lib/crypto/identity.ts";
+import { Directory } from "../../lib/registry/directory.ts";
+import { MemoryStore } from "../../lib/registry/memory_store.ts";
+import type { Address } from "../../lib/wire/address.ts";
+import { concatBytes, encodeBase64 } from "../../lib/wire/bytes.ts";
+import { registryChallenge, type RegistryReply, type RegistryRequest } from "../../lib/wire/registry.ts";
+import { type HostOptions, type LinkOptions, SeededRandom, SimHost, SimNet, type SimSocket } from "./net.ts";
+
+/** Unix time at virtual time zero. */
+const EPOCH = 1_800_000_000_000;
+const TUNNEL_PORT = 4000;
+const BEACON_PORT = 9001;
+/** One way to the registry, milliseconds. */
+const REGISTRY_DELAY_MS = 5;
+
+/** How a world is made. */
+export interface WorldOptions {
+  readonly seed: number;
+  readonly link?: LinkOptions;
+  readonly beacon?: boolean;
+  readonly trace?: boolean;
+}
+
+/** How an agent of the world is made. */
+export interface SimAgentOptions extends Partial<HostOptions> {
+  readonly isPublic?: boolean;
+  readonly hostname?: string;
+  readonly port?: number;
+}
+
+/** One agent of the world. */
+export class SimAgent {
+  readonly name: string;
+  readonly world: World;
+  readonly identity: Identity;
+  readonly host: SimHost;
+  readonly options: SimAgentOptions;
+  readonly events: NodeEvent[] = [];
+  node: Node;
+  #socket: SimSocket<NodeEvent>;
+  #saved: TrustSnapshot | undefined;
+  readonly #received = new Map<number, Uint8Array[]>();
+  readonly #ended = new Set<number>();
+
+  constructor(world: World, name: string, options: SimAgentOptions) {
+    this.world = world;
+    this.name = name;
+    this.options = options;
+    this.identity = generateIdentity(world.random.bytes);
+    this.host = world.net.addHost(name, { ip: `192.0.2.${world.agents.length + 10}`, ...options });
+    this.node = this.#makeNode();
+    this.#socket = this.#attach();
+  }
+
+  get id(): number {
+    return this.node.node;
+  }
+
+  get address(): Address {
+    return { network: 0, node: this.id };
+  }
+
+  /** Runs an API call and takes its consequences. */
+  act<Result>(step: (node: Node, now: number) => Result): Result {
+    const now = this.world.net.now;
+    const result = this.node.act(now, () => step(this.node, now));
+    this.#socket.touch();
+    return result;
+  }
+
+  /** Registers, synchronously: time is not what registration tests are about. */
+  register(): void {
+    const reply = this.world.ask(this, {
+      type: "register",
+      public_key: encodeBase64(this.identity.publicKey),
+      listen_addr: `${this.host.publicIp}:${this.options.port ?? TUNNEL_PORT}`,
+      ...(this.options.hostname === undefined ? {} : { hostname: this.options.hostname }),
+    });
+    if (reply?.type !== "register_ok") throw new Error(`not registered: ${JSON.stringify(reply)}`);
+    this.act((node, now) => {
+      if (this.world.beacon !== undefined) node.setBeacon(this.world.beacon, now);
+      node.handleRegistered(reply.node_id, now);
+    });
+    if (this.options.isPublic === true) {
+      this.world.ask(this, { type: "set_visibility", node_id: reply.node_id, public: true });
+    }
+  }
+
+  /** Kills the process and starts it again: sessions, streams and timers are gone, the files are not. */
+  restart(): void {
+    this.#socket.close();
+    this.node = this.#makeNode();
+    this.#socket = this.#attach();
+    this.register();
+  }
+
+  /** Ends the process for good. */
+  stop(): void {
+    this.#socket.close();
+  }
+
+  dial(peer: SimAgent, port: number): number {
+    return this.act((node, now) => node.connect(peer.address, port, now));
+  }
+
+  /** Dials, and runs the world until the stream is up. Its number, or why not. */
+  connect(peer: SimAgent, port: number, maxMs = 5_000): number | string {
+    const id = this.dial(peer, port);
+    this.world.net.runUntil(() => this.outcome(id) !== undefined, maxMs);
+    const outcome = this.outcome(id) ?? "pending";
+    return outcome === "connected" ? id : outcome;
+  }
+
+  /** What became of a dialled stream so far. */
+  outcome(id: number): string | undefined {
+    for (const event of this.events) {
+      if (event.type === "dial_failed" && event.id === id) return event.reason;
+      if (event.type !== "stream" || event.event.id !== id) continue;
+      if (event.event.type === "connected") return "connected";
+      if (event.event.type === "closed") return event.event.reason;
+    }
+    return undefined;
+  }
+
+  /** Streams accepted on `port`, oldest first. */
+  accepted(port: number): number[] {
+    return this.streamEvents().flatMap((event) =>
+      event.type === "accepted" && event.port === port ? [event.id] : []
+    );
+  }
+
+  streamEvents(): PortsEvent[] {
+    return this.events.flatMap((event) => event.type === "stream" ? [event.event] : []);
+  }
+
+  closed(id: number): string | undefined {
+    for (const event of this.streamEvents()) {
+      if (event.type === "closed" && event.id === id) return event.reason;
+    }
+    return undefined;
+  }
+
+  write(id: number, data: Uint8Array): number {
+    return this.act((node, now) => node.ports.write(id, data, now));
+  }
+
+  /** Everything received on a stream so far. */
+  received(id: number): Uint8Array {
+    return concatBytes(...this.#received.get(id) ?? []);
+  }
+
+  /** Whether the peer has ended its side. */
+  ended(id: number): boolean {
+    return this.#ended.has(id);
+  }
+
+  #makeNode(): Node {
+    return new Node({
+      identity: this.identity,
+      aead: nobleAead,
+      random: this.world.random.fork().bytes,
+      unixTime: (now) => EPOCH + now,
+      isPublic: this.options.isPublic ?? false,
+      ...(this.#saved === undefined ? {} : { trust: this.#saved }),
+    });
+  }
+
+  #attach(): SimSocket<NodeEvent> {
+    const node = this.node;
+    return this.host.attach<NodeEvent>(node, this.options.port ?? TUNNEL_PORT, {
+      onEvent: (event) => this.#handle(node, event),
+    });
+  }
+
+  #handle(node: Node, event: NodeEvent): void {
+    this.events.push(event);
+    if (event.type === "save_trust") this.#saved = node.trust.snapshot();
+    if (event.type === "registry") {
+      this.world.askLater(this, event.request, (reply) => {
+        if (this.node === node) this.act((_, now) => node.handleRegistryReply(event.tag, reply, now));
+      });
+    }
+    if (event.type !== "stream") return;
+    const { event: stream } = event;
+    if (stream.type === "finished") this.#ended.add(stream.id);
+    if (stream.type !== "readable" && stream.type !== "finished") return;
+    const chunks = this.#received.get(stream.id) ?? [];
+    this.#received.set(stream.id, chunks);
+    this.world.net.schedule(0, () => {
+      if (this.node !== node) return;
+      this.act((_, now) => {
+        for (let chunk = node.ports.read(stream.id, now); chunk !== undefined;) {
+          chunks.push(chunk);
+          chunk = node.ports.read(stream.id, now);
+        }
+      });
+    });
+  }
+}
+
+/** Nodes, a beacon and a registry. */
+export class World {
+  readonly net: SimNet;
+  readonly random: SeededRandom;
+  readonly agents: SimAgent[] = [];
+  readonly directory: Directory;
+  readonly beacon: { readonly host: string; readonly port: number } | undefined;
+  readonly beaconHost: SimHost | undefined;
+  /** Switch off to let the registry vanish. */
+  registryUp = true;
+
+  constructor(options: WorldOptions) {
+    this.net = new SimNet({
+      seed: options.seed,
+      trace: options.trace ?? false,
+      ...(options.link === undefined ? {} : { link: options.link }),
+    });
+    this.random = new SeededRandom(options.seed ^ 0x5eed);
+    this.directory = new Directory({ store: new MemoryStore() });
+    if (options.beacon === false) return;
+    this.beaconHost = this.net.addHost("beacon", { ip: "203.0.113.1" });
+    this.beaconHost.attach(new Beacon({ random: this.random.bytes }), BEACON_PORT);
+    this.beacon = { host: "203.0.113.1", port: BEACON_PORT };
+  }
+
+  /** A registered agent. */
+  addAgent(name: string, options: SimAgentOptions = {}): SimAgent {
+    const agent = new SimAgent(this, name, { hostname: name, ...options });
+    this.agents.push(agent);
+    agent.register();
+    return agent;
+  }
+
+  /** Two agents that trust each other, through the real handshake. */
+  befriend(a: SimAgent, b: SimAgent): void {
+    a.act((node, now) => node.trust.request(b.id, { justification: "test", now }));
+    const asked = this.net.runUntil(() => b.node.trust.pending().some(({ node }) => node === a.id), 5_000);
+    b.act((node, now) => node.trust.request(a.id, { justification: "test", now }));
+    const both = () => a.node.trust.isTrusted(b.id) && b.node.trust.isTrusted(a.id);
+    if (!asked || !this.net.runUntil(both, 5_000)) throw new Error("no mutual trust");
+  }
+
+  /** Asks the registry, at once. `undefined` when it is down. */
+  ask(agent: SimAgent, request: RegistryRequest): RegistryReply | undefined {
+    if (!this.registryUp) return undefined;
+    const challenge = registryChallenge(request);
+    const signed = challenge === undefined
+      ? request
+      : { ...request, signature: signBase64(agent.identity, challenge) };
+    const from = { host: agent.host.publicIp, port: 40_000 };
+    const reply = this.directory.handle(signed, from, EPOCH + this.net.now);
+    for (const node of this.directory.takeArrivals()) {
+      this.net.schedule(REGISTRY_DELAY_MS, () => this.#poll(node));
+    }
+    return reply;
+  }
+
+  /** Asks the registry as over a network. */
+  askLater(
+    agent: SimAgent,
+    request: RegistryRequest,
+    done: (reply: RegistryReply | undefined) => void,
+  ): void {
+    this.net.schedule(REGISTRY_DELAY_MS, () => {
+      const reply = this.ask(agent, request);
+      this.net.schedule(REGISTRY_DELAY_MS, () => done(reply));
+    });
+  }
+
+  #poll(id: number): void {
+    const agent = this.agents.find((each) => each.id === id);
+    if (agent === undefined) return;
+    const reply = this.ask(agent, { type: "poll_handshakes", node_id: id });
+    if (reply?.type !== "poll_handshakes_ok") return;
+    agent.act((node, now) => {
+      for (const { from_node_id: from, justification } of reply.requests) {
+        node.trust.handleRelayedRequest({ from, justification }, now);
+      }
+      for (const { from_node_id: from, accept } of reply.responses) {
+        node.trust.handleRelayedResponse({ from, accept }, now);
+      }
+    });
+  }
+}
