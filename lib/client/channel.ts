@@ -1,0 +1,302 @@
+/**
+ * One socket to an agent. Replies carry no number, so this keeps one queue of everything that was asked: a reply
+ * belongs to the oldest call that expects its kind, an error to what its text names.
+ */
+
+import { connectLocal, type LocalConnection } from "../io/local_socket.ts";
+import { MessageReader } from "../io/message_reader.ts";
+import { MessageWriter } from "../io/message_writer.ts";
+import { type WaitOptions, within } from "../io/waiting.ts";
+import { PilotError } from "../wire/error.ts";
+import {
+  Command,
+  decodeIpcReply,
+  encodeIpcRequest,
+  type IpcReply,
+  type IpcRequest,
+  MAX_IPC_MESSAGE,
+} from "../wire/ipc.ts";
+import { type AgentError, agentGone, readAgentError, toPilotError } from "./errors.ts";
+import { Hello, readCredit } from "./extensions.ts";
+
+/** Bytes waiting for the agent before `sendData` waits. */
+const QUEUE_BYTES = 256 * 1024;
+
+/** Smaller pieces are copied and collected, larger ones go out as they are. */
+const COLLECT_BELOW = 8192;
+
+/** Most groups of Sends remembered to attribute errors of agents that do not name the stream. */
+const MAX_SENDS = 4096;
+
+/** Receives what the agent pushes about one stream. */
+export interface StreamSink {
+  received(data: Uint8Array): void;
+  /** So much more may be sent. */
+  credit(bytes: number): void;
+  /** A CloseOK; `reason` is its extra byte. */
+  closeOk(reason: number | undefined): void;
+  sendFailed(error: PilotError): void;
+  /** The socket is gone. */
+  lost(error: PilotError): void;
+}
+
+/** Receives the other pushes. */
+export interface ChannelEvents {
+  readonly accepted?: (accept: Extract<IpcReply, { kind: "accept" }>) => void;
+  readonly datagram?: (datagram: Extract<IpcReply, { kind: "recv_from" }>) => void;
+  readonly lost?: (error: PilotError) => void;
+}
+
+/** How to open a channel. */
+export interface ChannelOptions extends WaitOptions {
+  /** Datagrams are wanted on this socket. */
+  readonly datagrams?: boolean;
+  readonly events?: ChannelEvents;
+}
+
+interface Call {
+  readonly kind: "call";
+  /** A SendTo to be confirmed. */
+  readonly datagram: boolean;
+  readonly expects: (reply: IpcReply) => boolean;
+  readonly settle: (outcome: IpcReply | AgentError) => void;
+  readonly lost: (error: PilotError) => void;
+}
+
+interface Sends {
+  readonly kind: "sends";
+  readonly connection: number;
+}
+
+/** A request that is answered. */
+export interface CallOptions<T> extends WaitOptions {
+  /** The reply's value, `undefined` for a message that is not the reply. Called before the next message is read. */
+  readonly reply: (reply: IpcReply) => T | undefined;
+  /** Named in errors. */
+  readonly what?: string | undefined;
+}
+
+/** A connection to an agent. */
+export class Channel {
+  readonly #conn: LocalConnection;
+  readonly #writer: MessageWriter;
+  readonly #events: ChannelEvents;
+  readonly #streams = new Map<number, StreamSink>();
+  #queue: (Call | Sends)[] = [];
+  #extended = false;
+  #lost: PilotError | undefined;
+
+  private constructor(conn: LocalConnection, events: ChannelEvents) {
+    this.#conn = conn;
+    this.#events = events;
+    this.#writer = new MessageWriter(conn, { limit: QUEUE_BYTES, onError: (error) => this.#fail(error) });
+  }
+
+  /**
+   * Connects, and tells the agent that we speak the additions.
+   *
+   * @throws PilotError `not_running` when nobody listens at `path`, `connection_failed` when it may not be used
+   */
+  static async open(path: string, options: ChannelOptions = {}): Promise<Channel> {
+    const connecting = connectLocal(path);
+    let conn: LocalConnection;
+    try {
+      conn = await within(connecting, "connect", options);
+    } catch (error) {
+      connecting.then((late) => late.close(), () => {});
+      throw error;
+    }
+    const channel = new Channel(conn, options.events ?? {});
+    void channel.#read();
+    channel.#hello(options.datagrams === true);
+    return channel;
+  }
+
+  /** Whether the agent speaks the additions; known once anything has been answered. */
+  get extended(): boolean {
+    return this.#extended;
+  }
+
+  /** Why the channel is of no use any more. */
+  get lost(): PilotError | undefined {
+    return this.#lost;
+  }
+
+  /**
+   * Asks and waits for the answer.
+   *
+   * @throws PilotError with the agent's error, `timeout`, or `not_running` when the agent goes away
+   */
+  call<T>(request: IpcRequest, options: CallOptions<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let value: T | undefined;
+    this.#enqueueCall(encodeIpcRequest(request), {
+      kind: "call",
+      datagram: request.kind === "sendto_confirm",
+      expects: (reply) => (value = options.reply(reply)) !== undefined,
+      settle: (outcome) => {
+        if (!("kind" in outcome)) reject(toPilotError(outcome, options.what));
+        else if (value !== undefined) resolve(value);
+      },
+      lost: reject,
+    });
+    return within(promise, options.what ?? request.kind.replaceAll("_", " "), options);
+  }
+
+  /** Sends a request that is not answered. */
+  postRequest(request: IpcRequest): void {
+    this.#writer.post(encodeIpcRequest(request));
+  }
+
+  /** Sends a message that is not answered. */
+  post(message: Uint8Array): void {
+    this.#writer.post(message);
+  }
+
+  /** Sends a piece of a stream. Resolves when `data` may be reused and more may be sent; `false` when lost. */
+  sendData(connection: number, data: Uint8Array): Promise<boolean> {
+    if (!this.#extended) this.#noteSends(connection);
+    const header = new Uint8Array(5);
+    header[0] = Command.SEND;
+    new DataView(header.buffer).setUint32(1, connection);
+    return data.length < COLLECT_BELOW
+      ? this.#writer.push(header, data.slice())
+      : this.#writer.write(header, data);
+  }
+
+  /** Directs pushes about a stream to `sink`. */
+  attach(connection: number, sink: StreamSink): void {
+    this.#streams.set(connection, sink);
+  }
+
+  /** Ignores further pushes about a stream. */
+  detach(connection: number): void {
+    this.#streams.delete(connection);
+  }
+
+  /** Closes the socket; what waits for an answer fails. */
+  close(): void {
+    this.#fail(new PilotError("invalid_state", "closed"));
+  }
+
+  #hello(datagrams: boolean): void {
+    const flags = Hello.EXTENDED | (datagrams ? 0 : Hello.NO_DATAGRAMS);
+    this.#enqueueCall(Uint8Array.of(Command.HEALTH, flags), {
+      kind: "call",
+      datagram: false,
+      expects: (reply) => reply.kind === "json" && reply.command === Command.HEALTH_OK,
+      settle: (outcome) => {
+        if ("kind" in outcome && outcome.kind === "json") {
+          this.#extended = /"extensions":\s*[1-9]/.test(outcome.text);
+        }
+      },
+      lost: () => {},
+    });
+  }
+
+  #enqueueCall(message: Uint8Array, call: Call): void {
+    if (this.#lost !== undefined) return call.lost(this.#lost);
+    if (message.length > MAX_IPC_MESSAGE) {
+      return call.lost(new PilotError("too_large", `request of ${message.length} bytes`));
+    }
+    this.#queue.push(call);
+    this.#writer.post(message);
+  }
+
+  #noteSends(connection: number): void {
+    const last = this.#queue.at(-1);
+    if (last?.kind === "sends" && last.connection === connection) return;
+    this.#queue.push({ kind: "sends", connection });
+    if (this.#queue.length <= MAX_SENDS) return;
+    const oldest = this.#queue.findIndex((entry) => entry.kind === "sends");
+    if (oldest >= 0) this.#queue.splice(oldest, 1);
+  }
+
+  async #read(): Promise<void> {
+    const reader = new MessageReader(this.#conn, { maxLength: MAX_IPC_MESSAGE });
+    try {
+      for (;;) {
+        const messages = await reader.read();
+        if (typeof messages === "string") return this.#fail(agentGone(messages));
+        for (const message of messages) this.#handle(message);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #handle(message: Uint8Array): void {
+    // A message that makes no sense is dropped: agents may push what this version does not know.
+    const reply = decodeIpcReply(message);
+    if (typeof reply === "string") {
+      const credit = readCredit(message);
+      if (credit !== undefined) this.#streams.get(credit.connection)?.credit(credit.bytes);
+      if (message[0] === Command.ERROR) this.#error(readAgentError(1, "daemon error"));
+      return;
+    }
+    switch (reply.kind) {
+      case "recv":
+        return this.#streams.get(reply.connection)?.received(reply.data);
+      case "recv_from":
+        return this.#events.datagram?.(reply);
+      case "accept":
+        return this.#events.accepted?.(reply);
+      case "error":
+        return this.#error(readAgentError(reply.code, reply.text));
+      case "close_ok":
+        this.#streams.get(reply.connection)?.closeOk(reply.reason);
+        return this.#reply(reply);
+      default:
+        return this.#reply(reply);
+    }
+  }
+
+  #reply(reply: IpcReply): void {
+    const index = this.#queue.findIndex((entry) => entry.kind === "call" && entry.expects(reply));
+    const call = this.#queue[index];
+    if (call?.kind !== "call") return;
+    // A notice looks like a reply to Close, so CloseOK does not prove that what was sent before is done.
+    const before = this.#queue.slice(0, index);
+    const unproven = reply.kind === "close_ok" ? before : before.filter((entry) => entry.kind === "call");
+    this.#queue = [...unproven, ...this.#queue.slice(index + 1)];
+    call.settle(reply);
+  }
+
+  #error(error: AgentError): void {
+    const named = error.details.connection ?? numberIn(/^connection (\d+) not found$/.exec(error.text)?.[1]);
+    if (named !== undefined) {
+      // What was sent before is done, and further errors of this stream will name it again.
+      const index = this.#queue.findIndex((entry) => entry.kind === "sends" && entry.connection === named);
+      this.#queue = this.#queue.filter((entry, i) => i > index || entry.kind === "call");
+      this.#streams.get(named)?.sendFailed(toPilotError(error));
+      return;
+    }
+    if (error.text.startsWith("send: ")) {
+      const oldest = this.#queue.find((entry) => entry.kind === "sends");
+      if (oldest?.kind === "sends") this.#streams.get(oldest.connection)?.sendFailed(toPilotError(error));
+      return;
+    }
+    // Datagrams that nobody confirms fail silently; their errors must not hit an innocent call.
+    const datagram = error.text.startsWith("sendto: ");
+    const index = this.#queue.findIndex((entry) => entry.kind === "call" && (!datagram || entry.datagram));
+    const call = this.#queue[index];
+    if (call?.kind !== "call") return;
+    this.#queue = this.#queue.filter((entry, i) => i > index || (i < index && entry.kind === "call"));
+    call.settle(error);
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#lost !== undefined) return;
+    const error = cause instanceof PilotError ? cause : agentGone(cause);
+    this.#lost = error;
+    this.#writer.close();
+    this.#conn.close();
+    for (const entry of this.#queue.splice(0)) if (entry.kind === "call") entry.lost(error);
+    for (const stream of [...this.#streams.values()]) stream.lost(error);
+    this.#events.lost?.(error);
+  }
+}
+
+function numberIn(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
