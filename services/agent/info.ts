@@ -1,0 +1,112 @@
+/**
+ * The agent's description of itself.
+ */
+
+import type { Identity } from "../../lib/crypto/identity.ts";
+import type { Endpoint } from "../../lib/wire/endpoint.ts";
+import { formatEndpoint } from "../../lib/wire/endpoint.ts";
+import { encodeBase64 } from "../../lib/wire/bytes.ts";
+import type { AgentInfo, PeerInfo } from "./api.ts";
+import { isLocalAddress } from "../../lib/io/addresses.ts";
+import type { Registration } from "./registration.ts";
+import type { NodeAccess } from "./streams.ts";
+import type { Peer } from "../../lib/core/tunnel/peer.ts";
+
+/** What the description is drawn from. */
+export interface AgentParts {
+  readonly access: NodeAccess;
+  readonly registration: Registration;
+  readonly identity: Identity;
+  readonly owner: string;
+  readonly home: string;
+  readonly version: string;
+  /** `host:port` as configured. */
+  readonly beaconAddress: string;
+  /** The tunnel socket as bound. */
+  readonly local: () => Endpoint;
+  readonly startedAt: number;
+}
+
+/** Additions to the public protocol of the local socket that this agent understands. */
+const FEATURES: readonly string[] = [
+  "dial_awaits_key",
+  "key_request",
+  "dgram_confirm",
+  "half_close",
+  "error_codes",
+];
+
+/** Everything about the agent, at this moment. `names` gives hostnames of nodes where they are known. */
+export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, string>): AgentInfo {
+  const { node } = parts.access;
+  const { registration } = parts;
+  const peers = [...node.tunnels.peers()].filter((peer) => peer.hasSession);
+  const connections = node.ports.list();
+  const { stats } = node.tunnels;
+  const nat = natType(node.beacon.reflexive, parts.local());
+  const hasBeacon = node.beacon.isReachable;
+  return {
+    node_id: node.node,
+    address: registration.address,
+    hostname: registration.hostname,
+    uptime_secs: Math.round((performance.now() - parts.startedAt) / 1000),
+    connections: connections.filter(({ state }) => state !== "TIME_WAIT" && state !== "CLOSED").length,
+    ports: node.ports.listening,
+    peers: peers.length,
+    encrypted_peers: peers.length,
+    authenticated_peers: peers.length,
+    encrypt: true,
+    identity: true,
+    public_key: encodeBase64(parts.identity.publicKey),
+    owner: parts.owner,
+    bytes_sent: stats.bytesSent,
+    bytes_recv: stats.bytesReceived,
+    pkts_sent: stats.packetsSent,
+    pkts_recv: stats.packetsReceived,
+    peer_list: peers.map((peer) => describePeer(peer, parts, names)),
+    conn_list: connections,
+    version: parts.version,
+    features: FEATURES,
+    pid: Deno.pid,
+    home: parts.home,
+    endpoint: node.beacon.reflexive === undefined ? "" : formatEndpoint(node.beacon.reflexive),
+    nat_type: nat,
+    strategy: nat === "none" ? "direct" : hasBeacon ? "direct, hole-punch or relay" : "direct",
+    public: node.isPublic,
+    registry: registration.state,
+    beacon: {
+      address: parts.beaconAddress,
+      reachable: hasBeacon,
+      rtt_ms: node.beacon.rtt === undefined ? null : rounded(node.beacon.rtt),
+    },
+    trusted: node.trust.trusted().length,
+    pending: node.trust.pending().length,
+    drops: { ...stats.drops(), ...node.trust.drops },
+    ...(registration.hostnameError === undefined ? {} : { hostname_error: registration.hostnameError }),
+  };
+}
+
+function describePeer(peer: Peer, parts: AgentParts, names: ReadonlyMap<number, string>): PeerInfo {
+  const { beacon } = parts.access.node;
+  const { path, endpoint, rtt } = peer.paths.describe(beacon.beacon !== undefined);
+  const shown = path === "relay" ? beacon.beacon : endpoint;
+  return {
+    node_id: peer.node,
+    hostname: names.get(peer.node) ?? "",
+    endpoint: shown === undefined ? "" : formatEndpoint(shown),
+    encrypted: true,
+    authenticated: peer.isProven,
+    path,
+    rtt_ms: rtt === undefined ? null : rounded(rtt),
+    dialect: peer.dialect ?? "unknown",
+  };
+}
+
+/** `none` when the outside sees the very address of this computer; more takes tests that the beacon does not offer. */
+function natType(seen: Endpoint | undefined, local: Endpoint): string {
+  return seen !== undefined && seen.port === local.port && isLocalAddress(seen.host) ? "none" : "unknown";
+}
+
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}

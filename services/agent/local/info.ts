@@ -1,0 +1,50 @@
+/** The answer to `Info`, cut to the size of one message. */
+
+import { encodeUtf8 } from "../../../lib/wire/bytes.ts";
+import type { AgentInfo } from "../api.ts";
+
+/** Additions of the local protocol, listed among the features. */
+const LOCAL_FEATURES = ["dgram_confirm", "unbind", "cancel", "half_close", "stream_credit"];
+
+/**
+ * The JSON of `Info` in at most `maxBytes`: the longest of the two lists is halved until it fits, and
+ * `conn_list_truncated` or `peer_list_truncated` says so.
+ */
+export function infoJson(info: AgentInfo, maxBytes: number): string {
+  const features = [...new Set([...info.features, ...LOCAL_FEATURES])];
+  let connections = info.conn_list.length;
+  let peers = info.peer_list.length;
+  for (;;) {
+    const json = JSON.stringify({
+      ...info,
+      features,
+      conn_list: info.conn_list.slice(0, connections),
+      peer_list: info.peer_list.slice(0, peers),
+      ...(connections < info.conn_list.length ? { conn_list_truncated: true } : {}),
+      ...(peers < info.peer_list.length ? { peer_list_truncated: true } : {}),
+    });
+    if (connections + peers === 0 || fits(json, maxBytes)) return json;
+    if (connections >= peers) connections = Math.floor(connections / 2);
+    else peers = Math.floor(peers / 2);
+  }
+}
+
+/** The JSON of `Health`: nothing in it needs the network. */
+export function healthJson(info: AgentInfo, extensions: number): string {
+  return JSON.stringify({
+    status: "ok",
+    node_id: info.node_id,
+    address: info.address,
+    uptime_secs: info.uptime_secs,
+    registry_connected: info.registry.connected,
+    beacon_reachable: info.beacon.reachable,
+    connections: info.connections,
+    peers: info.peers,
+    version: info.version,
+    extensions,
+  });
+}
+
+function fits(json: string, maxBytes: number): boolean {
+  return json.length <= maxBytes && (json.length * 3 <= maxBytes || encodeUtf8(json).length <= maxBytes);
+}

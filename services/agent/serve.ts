@@ -1,0 +1,176 @@
+/**
+ * An agent as a whole: from its files to a running node, and back down in order.
+ */
+
+import { Node } from "../../lib/core/node.ts";
+import { nobleAead } from "../../lib/crypto/aead.ts";
+import { resolveHost } from "../../lib/io/addresses.ts";
+import { SystemClock } from "../../lib/io/clock.ts";
+import { UdpDriver } from "../../lib/io/driver.ts";
+import { loadOrCreateIdentity } from "../../lib/io/identity_file.ts";
+import { Log, LogFile } from "../../lib/io/log.ts";
+import { pause, retryDelay } from "../../lib/io/pause.ts";
+import { systemRandom } from "../../lib/io/random.ts";
+import { formatEndpoint } from "../../lib/wire/endpoint.ts";
+import { VERSION } from "../../lib/wire/version.ts";
+import { Agent } from "./agent.ts";
+import type { AgentInfo } from "./api.ts";
+import { serveDataExchange } from "./apps/data_exchange.ts";
+import { serveEcho } from "./apps/echo.ts";
+import { serveStdio } from "./apps/stdio.ts";
+import type { AgentOptions, HostPort } from "./config.ts";
+import { Inbox } from "./inbox.ts";
+import { serveLocal } from "./local/serve.ts";
+import { Registration } from "./registration.ts";
+import { loadTrust, TrustSaver } from "./trust_saver.ts";
+
+/** Who wants to know how the start went. */
+export interface ServeHooks {
+  /** The socket answers and the first registration has been tried. */
+  ready(info: AgentInfo): void;
+  /** Something vital ended by itself. */
+  failed(error: unknown): void;
+}
+
+/** How long the first registration waits for the beacon to tell the public endpoint, milliseconds. */
+const DISCOVERY_MS = 400;
+/** A beacon given by name is looked up again at this distance, milliseconds. */
+const BEACON_RESOLVE_MS = 300_000;
+
+/**
+ * Runs an agent until `signal` aborts. Resolves after an orderly end.
+ *
+ * @throws PilotError when it cannot start: `corrupt_file`, `already_exists` (port or socket in use), ...
+ */
+export async function serveAgent(
+  options: AgentOptions,
+  hooks: ServeHooks,
+  signal: AbortSignal,
+): Promise<void> {
+  const stopping = new AbortController();
+  const until = AbortSignal.any([signal, stopping.signal]);
+  const { level, format, file } = options.log;
+  const log = new Log({ level, format, ...(file === undefined ? {} : { sink: new LogFile(file) }) });
+  const clock = new SystemClock();
+  const identity = await loadOrCreateIdentity(options.identity, systemRandom);
+  const trust = await loadTrust(options.trust);
+  const node = new Node({
+    identity,
+    aead: nobleAead,
+    random: systemRandom,
+    unixTime: () => clock.unixMs(),
+    isPublic: options.public,
+    ...(trust === undefined ? {} : { trust }),
+  });
+  const driver = UdpDriver.bind(node, {
+    host: options.listen.host === "" ? "0.0.0.0" : options.listen.host,
+    port: options.listen.port,
+    clock,
+    onEvent: (event) => agent.handle(event),
+  });
+  const access = {
+    node,
+    act: <Result>(step: (node: Node, now: number) => Result): Result => {
+      const now = clock.now();
+      const result = node.act(now, () => step(node, now));
+      driver.wake();
+      return result;
+    },
+  };
+  const saver = new TrustSaver(options.trust, { snapshot: () => node.trust.snapshot(), log });
+  const registration = new Registration({
+    registry: options.registry,
+    identity,
+    version: VERSION,
+    owner: options.owner,
+    hostname: options.hostname,
+    isPublic: options.public,
+    log: log.with({ part: "registry" }),
+    hooks: {
+      endpoint: () => formatEndpoint(node.beacon.reflexive ?? driver.endpoint),
+      registered: (id) => access.act((node, now) => node.handleRegistered(id, now)),
+      request: (message) => access.act((node, now) => node.trust.handleRelayedRequest(message, now)),
+      response: (message) => access.act((node, now) => node.trust.handleRelayedResponse(message, now)),
+    },
+  });
+  const agent: Agent = new Agent({
+    access,
+    registration,
+    saver,
+    log,
+    identity,
+    owner: options.owner,
+    home: options.home,
+    version: VERSION,
+    beaconAddress: `${options.beacon.host}:${options.beacon.port}`,
+    local: () => driver.endpoint,
+    startedAt: performance.now(),
+    stop: () => stopping.abort(),
+  });
+
+  const inbox = new Inbox({ inbox: options.inbox, received: options.received });
+  const services = [serveEcho(agent), serveDataExchange(agent, inbox, log), serveStdio(agent, inbox, log)];
+  const local = new AbortController();
+  const end = async () => {
+    local.abort();
+    for (const stop of services) stop();
+    await agent.close();
+    await saver.flush();
+    driver.close();
+    await driver.finished.catch(hooks.failed);
+    log.close();
+  };
+  let socket: { readonly finished: Promise<void> };
+  try {
+    socket = await serveLocal(agent, {
+      path: options.socket,
+      log: log.with({ part: "local" }),
+      signal: local.signal,
+    });
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  driver.finished.catch((error) => {
+    hooks.failed(error);
+    stopping.abort();
+  });
+  const beacon = followBeacon(options.beacon, { access, until });
+  await discovered(node, until);
+  const registered = await registration.start(until);
+  hooks.ready(agent.info());
+  log.info("agent ready", { socket: options.socket, endpoint: formatEndpoint(driver.endpoint) });
+
+  if (!until.aborted) await new Promise<void>((resolve) => until.addEventListener("abort", () => resolve()));
+  await Promise.all([registered.finished, beacon, agent.close()]);
+  await registration.leave();
+  await end();
+  await socket.finished;
+}
+
+interface BeaconFollower {
+  readonly access: { act(step: (node: Node, now: number) => void): void };
+  readonly until: AbortSignal;
+}
+
+/** Keeps the node's beacon at the address its name stands for. */
+async function followBeacon(beacon: HostPort, { access, until }: BeaconFollower): Promise<void> {
+  for (let attempt = 1; !until.aborted;) {
+    const host = await resolveHost(beacon.host);
+    if (host === undefined) {
+      await pause(retryDelay(attempt++), until);
+      continue;
+    }
+    attempt = 1;
+    access.act((node, now) => node.setBeacon({ host, port: beacon.port }, now));
+    await pause(BEACON_RESOLVE_MS, until);
+  }
+}
+
+/** Waits a moment for the beacon's first answer: registering with the right port at once saves doing it twice. */
+async function discovered(node: Node, until: AbortSignal): Promise<void> {
+  const deadline = performance.now() + DISCOVERY_MS;
+  while (node.beacon.reflexive === undefined && performance.now() < deadline && !until.aborted) {
+    await pause(5, until);
+  }
+}

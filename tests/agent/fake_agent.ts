@@ -1,0 +1,379 @@
+/** An `AgentApi` in memory: streams lead back to listeners of the same agent, the rest answers from simple tables. */
+
+import { type Address, formatAddress } from "../../lib/wire/address.ts";
+import { PilotError } from "../../lib/wire/error.ts";
+import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
+import type { CloseReason } from "../../lib/core/stream/state.ts";
+import type {
+  AgentApi,
+  AgentDatagram,
+  AgentInfo,
+  AgentListener,
+  AgentStream,
+  PendingRequest,
+  TrustedPeer,
+  TrustOutcome,
+} from "../../services/agent/api.ts";
+
+/** Bytes in flight in one direction before `write` waits. */
+export const PIPE_SIZE = 256 * 1024;
+
+/** Every node leads to `other`, by default to the fake itself, except node 99: dialling that never ends. */
+export class FakeAgent implements AgentApi {
+  readonly streams = new Map<number, FakeStream>();
+  readonly listeners = new Map<number, FakeListener>();
+  readonly sent: { remote: Address; port: number; data: Uint8Array }[] = [];
+  readonly requests: RegistryRequest[] = [];
+  readonly actions: string[] = [];
+  readonly receivers = new Set<(datagram: AgentDatagram) => void>();
+  /** Replaces `dial` of the next calls. */
+  dialError: Error | undefined;
+  /** Replaces the reply of the registry. */
+  registryReply: RegistryReply | undefined;
+  /** Rejects the next trust action. */
+  trustError: Error | undefined;
+  /** Rejects the next datagram. */
+  datagramError: Error | undefined;
+  /** Answers of `waitForTrust`. */
+  trusts = true;
+  pending: PendingRequest[] = [];
+  trusted: TrustedPeer[] = [];
+  infoFields: Partial<AgentInfo> = {};
+  dialsAborted = 0;
+  /** Where dials arrive. */
+  other: FakeAgent = this;
+  readonly self: number;
+  #nextId = 1;
+  #nextPort = 49152;
+
+  constructor(self = 1) {
+    this.self = self;
+  }
+
+  readonly nodeId = (): number => this.self;
+
+  readonly info = (): AgentInfo => ({
+    node_id: this.self,
+    address: formatAddress({ network: 0, node: this.self }),
+    hostname: "fake",
+    uptime_secs: 5,
+    connections: this.streams.size,
+    ports: this.listeners.size,
+    peers: 0,
+    encrypted_peers: 0,
+    authenticated_peers: 0,
+    encrypt: true,
+    identity: true,
+    public_key: "",
+    owner: "",
+    bytes_sent: 0,
+    bytes_recv: 0,
+    pkts_sent: 0,
+    pkts_recv: 0,
+    peer_list: [],
+    conn_list: [],
+    version: "0.1.0",
+    features: ["key_request"],
+    pid: 4711,
+    home: "/nowhere",
+    endpoint: "192.0.2.1:4000",
+    nat_type: "unknown",
+    strategy: "direct",
+    public: false,
+    registry: { address: "127.0.0.1:9000", connected: true },
+    beacon: { address: "127.0.0.1:9001", reachable: true, rtt_ms: null },
+    trusted: 0,
+    pending: 0,
+    drops: {},
+    ...this.infoFields,
+  });
+
+  dial(remote: Address, port: number, options: { signal: AbortSignal }): Promise<AgentStream> {
+    if (this.dialError !== undefined) return Promise.reject(this.dialError);
+    if (remote.node === 99) {
+      return new Promise((_resolve, reject) => {
+        options.signal.addEventListener("abort", () => {
+          this.dialsAborted++;
+          reject(options.signal.reason);
+        });
+      });
+    }
+    const listener = this.other.listeners.get(port);
+    if (listener === undefined) {
+      return Promise.reject(new PilotError("connection_failed", "connection refused"));
+    }
+    const localPort = this.#nextPort++;
+    const there: Address = { network: 0, node: remote.node };
+    const here: Address = { network: 0, node: this.self };
+    const near = new FakeStream(this, { id: this.nextId(), localPort, remote: there, remotePort: port });
+    const far = new FakeStream(this.other, {
+      id: this.other.nextId(),
+      localPort: port,
+      remote: here,
+      remotePort: localPort,
+    });
+    near.peer = far;
+    far.peer = near;
+    listener.offer(far);
+    return Promise.resolve(near);
+  }
+
+  nextId(): number {
+    return this.#nextId++;
+  }
+
+  listen(port: number): AgentListener {
+    if (this.listeners.has(port)) throw new PilotError("already_exists", `port ${port} already bound`);
+    const listener = new FakeListener(port, () => this.listeners.delete(port));
+    this.listeners.set(port, listener);
+    return listener;
+  }
+
+  sendDatagram(remote: Address, port: number, data: Uint8Array): Promise<void> {
+    if (this.datagramError !== undefined) return Promise.reject(this.datagramError);
+    this.sent.push({ remote, port, data: data.slice() });
+    return Promise.resolve();
+  }
+
+  onDatagram(receiver: (datagram: AgentDatagram) => void): () => void {
+    this.receivers.add(receiver);
+    return () => this.receivers.delete(receiver);
+  }
+
+  /** A datagram arrives. */
+  deliver(datagram: AgentDatagram): void {
+    for (const receiver of this.receivers) receiver(datagram);
+  }
+
+  stream(id: number): FakeStream | undefined {
+    return this.streams.get(id);
+  }
+
+  requestTrust(peer: number, justification: string): Promise<TrustOutcome> {
+    return this.#trust(`request ${peer} ${justification}`, { node_id: peer, status: "sent", mutual: false });
+  }
+
+  approveTrust(peer: number): Promise<{ node_id: number; was_pending: boolean }> {
+    return this.#trust(`approve ${peer}`, { node_id: peer, was_pending: false });
+  }
+
+  rejectTrust(peer: number, reason: string): Promise<{ node_id: number; was_pending: boolean }> {
+    return this.#trust(`reject ${peer} ${reason}`, { node_id: peer, was_pending: false });
+  }
+
+  revokeTrust(peer: number): Promise<void> {
+    return this.#trust(`revoke ${peer}`, undefined);
+  }
+
+  pendingTrust(): Promise<readonly PendingRequest[]> {
+    return Promise.resolve(this.pending);
+  }
+
+  trustedPeers(): Promise<readonly TrustedPeer[]> {
+    return Promise.resolve(this.trusted);
+  }
+
+  waitForTrust(peer: number, milliseconds: number): Promise<boolean> {
+    return this.#trust(`wait ${peer} ${milliseconds}`, this.trusts);
+  }
+
+  registry(request: RegistryRequest): Promise<RegistryReply> {
+    this.requests.push(request);
+    if (request.type !== "resolve_hostname" || request.hostname !== "alpha") {
+      return Promise.resolve(this.registryReply ?? { type: "error", error: "request failed" });
+    }
+    const address = "0:0000.0000.0002";
+    return Promise.resolve({
+      type: "resolve_hostname_ok",
+      node_id: 2,
+      address,
+      public: true,
+      hostname: "alpha",
+    });
+  }
+
+  setHostname(hostname: string): Promise<RegistryReply> {
+    return Promise.resolve(this.registryReply ?? { type: "set_hostname_ok", node_id: this.self, hostname });
+  }
+
+  setVisibility(isPublic: boolean): Promise<RegistryReply> {
+    const visibility = isPublic ? "public" : "private";
+    return Promise.resolve(
+      this.registryReply ?? { type: "set_visibility_ok", node_id: this.self, visibility },
+    );
+  }
+
+  setTags(tags: readonly string[]): Promise<RegistryReply> {
+    return Promise.resolve(
+      this.registryReply ??
+        { type: "set_tags_ok", node_id: this.self, tags: tags.length === 0 ? null : [...tags] },
+    );
+  }
+
+  setTaskExec(enabled: boolean): Promise<RegistryReply> {
+    return Promise.resolve(
+      this.registryReply ?? { type: "set_task_exec_ok", node_id: this.self, task_exec: enabled },
+    );
+  }
+
+  deregister(): Promise<RegistryReply> {
+    return Promise.resolve(this.registryReply ?? { type: "deregister_ok" });
+  }
+
+  stop(): void {
+    this.actions.push("stop");
+  }
+
+  #trust<T>(action: string, result: T): Promise<T> {
+    const error = this.trustError;
+    this.trustError = undefined;
+    if (error !== undefined) return Promise.reject(error);
+    this.actions.push(action);
+    return Promise.resolve(result);
+  }
+}
+
+/** One end of a stream; `peer` is the other. */
+export class FakeStream implements AgentStream {
+  readonly id: number;
+  readonly localPort: number;
+  readonly remote: Address;
+  readonly remotePort: number;
+  readonly closed: Promise<CloseReason>;
+  peer: FakeStream | undefined;
+  /** Number of calls of `close`. */
+  closes = 0;
+  readonly #agent: FakeAgent;
+  readonly #over = Promise.withResolvers<CloseReason>();
+  readonly #chunks: Uint8Array[] = [];
+  #buffered = 0;
+  #sendEnded = false;
+  #receiveEnded = false;
+  #reset: CloseReason | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(
+    agent: FakeAgent,
+    ends: { id: number; localPort: number; remote: Address; remotePort: number },
+  ) {
+    this.#agent = agent;
+    this.id = ends.id;
+    this.localPort = ends.localPort;
+    this.remote = ends.remote;
+    this.remotePort = ends.remotePort;
+    this.closed = this.#over.promise;
+    agent.streams.set(this.id, this);
+  }
+
+  /** Bytes that this end has not read yet. */
+  get buffered(): number {
+    return this.#buffered;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    for (;;) {
+      if (this.#reset !== undefined) throw new PilotError("connection_failed", "connection reset");
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        this.#buffered -= chunk.length;
+        this.#change();
+        return chunk;
+      }
+      if (this.#receiveEnded) return null;
+      await this.#changed.promise;
+    }
+  }
+
+  async write(data: Uint8Array): Promise<void> {
+    for (let at = 0; at < data.length; at += 4096) {
+      const { peer } = this;
+      while (
+        !this.#sendEnded && this.#reset === undefined && peer !== undefined && peer.#buffered >= PIPE_SIZE
+      ) {
+        await peer.#changed.promise;
+      }
+      if (this.#sendEnded || this.#reset !== undefined) {
+        throw new PilotError("connection_failed", "connection closed");
+      }
+      const chunk = data.slice(at, at + 4096);
+      if (peer === undefined) continue;
+      peer.#chunks.push(chunk);
+      peer.#buffered += chunk.length;
+      peer.#change();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closes++;
+    this.#sendEnded = true;
+    if (this.peer !== undefined) {
+      this.peer.#receiveEnded = true;
+      this.peer.#change();
+      this.peer.#settle();
+    }
+    this.#settle();
+    await this.closed;
+  }
+
+  abort(): void {
+    this.end("aborted");
+    this.peer?.end("reset");
+  }
+
+  /** Ends at once for this reason. */
+  end(reason: CloseReason): void {
+    this.#reset ??= reason;
+    this.#finish(reason);
+  }
+
+  #settle(): void {
+    if (this.#sendEnded && this.#receiveEnded) this.#finish("done");
+  }
+
+  #finish(reason: CloseReason): void {
+    this.#over.resolve(reason);
+    this.#agent.streams.delete(this.id);
+    this.#change();
+  }
+
+  #change(): void {
+    const changed = this.#changed;
+    this.#changed = Promise.withResolvers<void>();
+    changed.resolve();
+  }
+}
+
+/** Inbound streams in the order of the dials. */
+export class FakeListener implements AgentListener {
+  readonly port: number;
+  readonly #onClose: () => void;
+  readonly #queue: AgentStream[] = [];
+  #waiting: ((stream: AgentStream | null) => void) | undefined;
+  #closed = false;
+
+  constructor(port: number, onClose: () => void) {
+    this.port = port;
+    this.#onClose = onClose;
+  }
+
+  offer(stream: AgentStream): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) this.#queue.push(stream);
+    else waiting(stream);
+  }
+
+  accept(): Promise<AgentStream | null> {
+    const stream = this.#queue.shift();
+    if (stream !== undefined) return Promise.resolve(stream);
+    if (this.#closed) return Promise.resolve(null);
+    return new Promise((resolve) => this.#waiting = resolve);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClose();
+    this.#waiting?.(null);
+  }
+}

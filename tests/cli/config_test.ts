@@ -1,0 +1,162 @@
+import { readConfig, resolveAgentOptions, resolvePlace, updateConfig } from "../../services/agent/config.ts";
+import { absolutePath } from "../../services/agent/paths.ts";
+import { PilotError } from "../../lib/wire/error.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../assert.ts";
+
+Deno.test("flag, then environment, then config.json, then built-in", async () => {
+  await inTempHome(async (home) => {
+    const port = (flag: string | undefined, variable: string | undefined) =>
+      resolveAgentOptions({ home, registry: flag, env: env({ PILOT_REGISTRY: variable }) }).registry.port;
+    assertEquals(port(undefined, undefined), 9000);
+    assertEquals(resolveAgentOptions({ home, env: env({}) }).beacon, { host: "127.0.0.1", port: 9001 });
+    await Deno.writeTextFile(
+      `${home}/config.json`,
+      '{"registry":"r:3","beacon":"b:4","hostname":"from-file"}',
+    );
+    assertEquals(port(undefined, undefined), 3);
+    assertEquals(port(undefined, "r:2"), 2);
+    assertEquals(port("r:1", "r:2"), 1);
+    const options = resolveAgentOptions({ home, env: env({ PILOT_BEACON: "[::1]:5" }) });
+    assertEquals(options.beacon, { host: "::1", port: 5 });
+    assertEquals(options.hostname, "from-file");
+    assertEquals(resolveAgentOptions({ home, hostname: "", env: env({}) }).hostname, "");
+  });
+});
+
+Deno.test("one home decides all files", async () => {
+  await inTempHome((home) => {
+    const options = resolveAgentOptions({ home, env: env({}) });
+    assertEquals(options, {
+      home,
+      socket: `${home}/pilot.sock`,
+      identity: `${home}/identity.key`,
+      trust: `${home}/trust.json`,
+      inbox: `${home}/inbox`,
+      received: `${home}/received`,
+      registry: { host: "127.0.0.1", port: 9000 },
+      beacon: { host: "127.0.0.1", port: 9001 },
+      listen: { host: "", port: 0 },
+      hostname: "",
+      owner: "",
+      public: false,
+      log: { level: "info", format: "text", file: undefined },
+    });
+    const elsewhere = resolveAgentOptions({ home, identity: `${home}/keys/a.key`, env: env({}) });
+    assertEquals(elsewhere.trust, `${home}/keys/trust.json`);
+    return Promise.resolve();
+  });
+});
+
+Deno.test("the socket: flag, PILOT_SOCKET, config.json, then beside the home", async () => {
+  await inTempHome(async (home) => {
+    const socket = (flag?: string, variable?: string) =>
+      resolvePlace({ home, socket: flag, env: env({ PILOT_SOCKET: variable, HOME: "/h" }) }).socket;
+    assertEquals(socket(), `${home}/pilot.sock`);
+    await Deno.writeTextFile(`${home}/config.json`, '{"socket":"~/c.sock"}');
+    assertEquals(socket(), "/h/c.sock");
+    assertEquals(socket(undefined, "/e.sock"), "/e.sock");
+    assertEquals(socket("/f.sock", "/e.sock"), "/f.sock");
+    const long = assertThrows(() => socket(`/${"x".repeat(110)}`), PilotError);
+    assertEquals(long.code, "invalid_argument");
+  });
+  assertEquals(resolvePlace({ env: env({ HOME: "/none" }) }).socket, "/tmp/pilot.sock");
+  assertEquals(resolvePlace({ env: env({ HOME: "/none" }) }).paths.home, "/none/.pilot");
+  assertEquals(
+    resolvePlace({ home: "/none/.pilot/", env: env({ HOME: "/none" }) }).socket,
+    "/tmp/pilot.sock",
+  );
+  assertEquals(resolvePlace({ env: env({ HOME: "/none", PILOT_HOME: "/p" }) }).socket, "/p/pilot.sock");
+  assertThrows(() => resolvePlace({ env: env({}) }), PilotError, "HOME is not set");
+});
+
+Deno.test("an installed identity.json serves while there is no identity.key", async () => {
+  await inTempHome(async (home) => {
+    await Deno.writeTextFile(`${home}/identity.json`, "{}");
+    assertEquals(resolveAgentOptions({ home, env: env({}) }).identity, `${home}/identity.json`);
+    await Deno.writeTextFile(`${home}/identity.key`, "{}");
+    assertEquals(resolveAgentOptions({ home, env: env({}) }).identity, `${home}/identity.key`);
+  });
+});
+
+Deno.test("a broken configuration is named and never written over", async () => {
+  await inTempHome(async (home) => {
+    const path = `${home}/config.json`;
+    for (const text of ["{", "", "[]", '"x"', "null", '{"registry":5}', '{"hostname":null}']) {
+      await Deno.writeTextFile(path, text);
+      const error = assertThrows(() => resolveAgentOptions({ home, env: env({}) }), PilotError);
+      assertEquals(error.code, "corrupt_file", text);
+      assertStringIncludes(error.message, path);
+      if (text.includes(":")) continue;
+      assertEquals(
+        (await assertRejects(() => updateConfig(path, { key: "hostname", value: "x" }), PilotError)).code,
+        "corrupt_file",
+      );
+      assertEquals(await Deno.readTextFile(path), text);
+    }
+  });
+});
+
+Deno.test("a change keeps what it does not know", async () => {
+  await inTempHome(async (home) => {
+    const path = `${home}/new/config.json`;
+    await updateConfig(path, { key: "hostname", value: "a" });
+    assertEquals(JSON.parse(await Deno.readTextFile(path)), { hostname: "a" });
+    await Deno.writeTextFile(path, '{"encrypt":true,"webhook":"http://x","hostname":"a","n":{"deep":[1]}}');
+    await updateConfig(path, { key: "hostname", value: undefined });
+    assertEquals(JSON.parse(await Deno.readTextFile(path)), {
+      encrypt: true,
+      webhook: "http://x",
+      n: { deep: [1] },
+    });
+    assertEquals(readConfig(path), {});
+    assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o077, 0);
+  });
+});
+
+Deno.test("values that do not parse are refused with a sample", async () => {
+  await inTempHome((home) => {
+    const table: [object, string][] = [
+      [{ registry: "nowhere" }, "registry is not HOST:PORT: nowhere"],
+      [{ registry: ":9000" }, "registry is not HOST:PORT"],
+      [{ beacon: "h:0" }, "beacon is not HOST:PORT"],
+      [{ beacon: "h:70000" }, "beacon is not HOST:PORT"],
+      [{ listen: "x" }, "listen is not HOST:PORT"],
+      [{ logLevel: "loud" }, "log-level is not one of debug, info, warn, error"],
+    ];
+    for (const [flags, message] of table) {
+      const error = assertThrows(
+        () => resolveAgentOptions({ home, env: env({}), ...flags }),
+        PilotError,
+        message,
+      );
+      assertEquals(error.code, "invalid_argument");
+    }
+    assertEquals(resolveAgentOptions({ home, env: env({}), listen: "[::]:4000" }).listen, {
+      host: "::",
+      port: 4000,
+    });
+    return Promise.resolve();
+  });
+});
+
+Deno.test("paths become absolute", () => {
+  const home = env({ HOME: "/h" });
+  assertEquals(absolutePath("~/a", home), "/h/a");
+  assertEquals(absolutePath("~", home), "/h");
+  assertEquals(absolutePath("~a", home), `${Deno.cwd()}/~a`);
+  assertEquals(absolutePath("a/../b//c/.", home), `${Deno.cwd()}/b/c`);
+  assertEquals(absolutePath("/a/", home), "/a");
+});
+
+function env(variables: Record<string, string | undefined>): (name: string) => string | undefined {
+  return (name) => variables[name];
+}
+
+async function inTempHome(use: (home: string) => Promise<void>): Promise<void> {
+  const home = await Deno.makeTempDir();
+  try {
+    await use(home);
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
+}
