@@ -131,9 +131,9 @@ export async function withServer(
   }
 }
 
-/** Resolves when `condition` holds; rejects after two seconds. */
+/** Resolves when `condition` holds; rejects after thirty seconds. */
 export async function until(condition: () => boolean, what = "condition"): Promise<void> {
-  const end = performance.now() + 2000;
+  const end = performance.now() + 30_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`never: ${what}`);
     await delay(5);
