@@ -93,9 +93,10 @@ export function isReceivedName(name: string): boolean {
   return RECEIVED_NAME.test(name);
 }
 
-/** Orders inbox file names by time stamp, then counter, then name. */
-export function compareInboxNames(a: string, b: string): number {
-  const [first, second] = [INBOX_NAME.exec(a), INBOX_NAME.exec(b)];
+/** Orders the names of stored messages or files by time stamp, then counter, then name. */
+export function compareStampedNames(a: string, b: string): number {
+  const parts = (name: string) => INBOX_NAME.exec(name) ?? RECEIVED_NAME.exec(name);
+  const [first, second] = [parts(a), parts(b)];
   const byStamp = compareText(first?.[1] ?? "", second?.[1] ?? "");
   if (byStamp !== 0) return byStamp;
   const byCounter = Number(first?.[2] ?? 0) - Number(second?.[2] ?? 0);

@@ -7,8 +7,7 @@
 
 import { join } from "node:path";
 import {
-  compareInboxNames,
-  compareText,
+  compareStampedNames,
   isInboxName,
   isTemporaryName,
   localRfc3339,
@@ -55,7 +54,7 @@ export async function listInbox(directory: string): Promise<InboxMessage[]> {
   }
   return messages
     .map((message) => ({ message, time: Date.parse(message.received_at) }))
-    .sort((a, b) => a.time - b.time || compareInboxNames(a.message.file, b.message.file))
+    .sort((a, b) => a.time - b.time || compareStampedNames(a.message.file, b.message.file))
     .map(({ message }) => message);
 }
 
@@ -80,9 +79,9 @@ export async function listReceived(directory: string): Promise<ReceivedFile[]> {
     const time = info.mtime?.getTime() ?? 0;
     found.push({ file: { name, bytes: info.size, modified: localRfc3339(time), path }, time });
   }
-  return found.sort((a, b) => a.time - b.time || compareText(a.file.name, b.file.name)).map(({ file }) =>
-    file
-  );
+  return found.sort((a, b) => a.time - b.time || compareStampedNames(a.file.name, b.file.name)).map((
+    { file },
+  ) => file);
 }
 
 /** Deletes all received files and returns their number. Folders stay. */

@@ -1,5 +1,5 @@
 import {
-  compareInboxNames,
+  compareStampedNames,
   isInboxName,
   isReceivedName,
   isTemporaryName,
@@ -59,7 +59,7 @@ Deno.test("inbox names are ordered by time, then counter, then type", () => {
     "TEXT-20260102-000000.000-10.json",
     "BINARY-20260102-000000.001.json",
   ];
-  assertEquals([...ordered].reverse().sort(compareInboxNames), ordered);
+  assertEquals([...ordered].reverse().sort(compareStampedNames), ordered);
 });
 
 Deno.test("a name being written is never the name of something stored", () => {
