@@ -94,3 +94,9 @@ export class Timers<Key> {
     heap[index] = last;
   }
 }
+
+/** The earlier of two deadlines, of which `undefined` is never. */
+export function earlier(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
+}

@@ -28,10 +28,10 @@ export class AckPolicy {
     return this.#deadline;
   }
 
-  /** A segment in order arrived. */
-  noteData(now: Instant): void {
+  /** A segment in order arrived; `every` so many deserve an acknowledgement. */
+  noteData(now: Instant, every: number = ACK_EVERY): void {
     this.#waiting++;
-    if (this.#waiting >= ACK_EVERY) {
+    if (this.#waiting >= every) {
       this.#isDue = true;
     } else if (this.#quick > 0) {
       this.#quick--;

@@ -1,96 +1,103 @@
 /**
- * How many bytes may be in flight. One controller per stream, behind an interface so that it can be replaced.
+ * How many bytes may be in flight, and how fast they leave. One controller per stream, behind an interface.
  */
 
 import type { Instant } from "../machine.ts";
 
-/** What an acknowledgement told, for the controller. */
+/** What an acknowledgement told, for the controller. The object is used again: keep no reference. Sizes are bytes. */
 export interface AcknowledgementReport {
-  /** Bytes cumulatively acknowledged by this packet. */
-  readonly bytes: number;
-  /** Bytes in flight before this packet was taken in. */
-  readonly inFlight: number;
-  /** Round-trip time measured with this packet in milliseconds, if it allowed a measurement. */
-  readonly rtt: number | undefined;
+  now: Instant;
+  /** Cumulatively acknowledged by this packet. */
+  acknowledged: number;
+  /** Known to be with the peer since this packet: acknowledged, or held out of order. */
+  delivered: number;
+  /** Taken for lost since the report before. */
+  lost: number;
+  /** In flight before this packet was taken in, and after it. */
+  priorInFlight: number;
+  inFlight: number;
+  /** Bytes not cumulatively acknowledged. */
+  outstanding: number;
+  /** Round-trip time measured with this packet in milliseconds, -1 if it allowed no measurement. */
+  rtt: number;
+  /** The smallest round-trip time of this path and the smoothed one, milliseconds. */
+  minimumRtt: number;
+  smoothedRtt: number;
   /** Whether the window, and not a lack of data or of room at the peer, held the sender back. */
-  readonly limited: boolean;
-  readonly now: Instant;
+  limited: boolean;
+  /** Whether a loss of this flight is being repaired. */
+  inRecovery: boolean;
+  /** Whether new data was acknowledged that ends a flight: a round trip has passed. */
+  isRoundStart: boolean;
+  /** Delivery rate in bytes per millisecond, 0 if there is no sample, and whether it was bound by a lack of data. */
+  rate: number;
+  isAppLimited: boolean;
+  /** Delivered since the stream began; and when the newest segment of this sample was sent. */
+  totalDelivered: number;
+  priorDelivered: number;
+  /** In flight when that segment was sent. */
+  sentInFlight: number;
 }
 
-/** Decides on the congestion window. All sizes are bytes. */
+/** Decides on window and pace. All sizes are bytes, rates bytes per millisecond. */
 export interface CongestionController {
   readonly name: string;
   /** Bytes that may be in flight. */
   readonly window: number;
   /** The window at which slow start ends. */
   readonly threshold: number;
-  /** New data was acknowledged outside of loss recovery, or in the slow start that follows a timeout. */
+  /** The pace, `Infinity` for none. */
+  readonly pacingRate: number;
+  /** A segment leaves; `inFlight` includes it. `wasIdle` when nothing was in flight. */
+  onSent(bytes: number, options: { inFlight: number; wasIdle: boolean; now: Instant }): void;
+  /** An acknowledgement told something new. */
   onAcknowledged(report: AcknowledgementReport): void;
   /** Loss was seen for the first time in this flight. */
   onLoss(inFlight: number, now: Instant): void;
+  /** The loss is repaired. */
+  onRecovered(now: Instant): void;
   /** The retransmission timer expired. `first` is false for repeated expiries without progress. */
   onTimeout(inFlight: number, options: { first: boolean; now: Instant }): void;
+  /** The last loss or timeout was none: everything arrived. */
+  onUndo(now: Instant): void;
+  /** The packets take another path from now on. */
+  onPathChange(now: Instant): void;
 }
 
-/** Makes a controller for segments of the given size. */
-export type CongestionFactory = (segmentSize: number) => CongestionController;
+/** What a controller is made for. */
+export interface CongestionOptions {
+  /** Payload bytes of a full segment. */
+  readonly segmentSize: number;
+  /** Differs from stream to stream, so that streams do not act in step. */
+  readonly seed: number;
+}
+
+/** Makes a controller. */
+export type CongestionFactory = (options: CongestionOptions) => CongestionController;
 
 /** Initial window in segments (RFC 6928). */
-const INITIAL_SEGMENTS = 10;
-/** Initial slow-start threshold and largest window, bytes (Pilot Protocol). */
-const INITIAL_THRESHOLD = 524_288;
-const MAX_WINDOW = 1_048_576;
+export const INITIAL_SEGMENTS = 10;
 
-/**
- * NewReno with selective acknowledgement: RFC 5681 with the byte counting of RFC 3465 (L = 2), and recovery as in
- * RFC 6675, where the sender measures what is in flight and the window stays put until recovery ends.
- */
-export class NewReno implements CongestionController {
-  readonly name = "newreno";
-  readonly #segment: number;
-  #window: number;
-  #threshold = INITIAL_THRESHOLD;
-  #counted = 0;
-
-  constructor(segmentSize: number) {
-    this.#segment = segmentSize;
-    this.#window = INITIAL_SEGMENTS * segmentSize;
-  }
-
-  get window(): number {
-    return this.#window;
-  }
-
-  get threshold(): number {
-    return this.#threshold;
-  }
-
-  onAcknowledged({ bytes, limited }: AcknowledgementReport): void {
-    // A window that is not used says nothing about the path (RFC 7661).
-    if (!limited) return;
-    if (this.#window < this.#threshold) {
-      this.#window += Math.min(bytes, 2 * this.#segment);
-    } else {
-      this.#counted += bytes;
-      if (this.#counted < this.#window) return;
-      this.#counted -= this.#window;
-      this.#window += this.#segment;
-    }
-    this.#window = Math.min(this.#window, MAX_WINDOW);
-  }
-
-  onLoss(inFlight: number): void {
-    this.#reduce(inFlight);
-    this.#window = this.#threshold;
-  }
-
-  onTimeout(inFlight: number, { first }: { first: boolean }): void {
-    if (first) this.#reduce(inFlight);
-    this.#window = this.#segment;
-  }
-
-  #reduce(inFlight: number): void {
-    this.#threshold = Math.max(Math.floor(inFlight / 2), 2 * this.#segment);
-    this.#counted = 0;
-  }
+/** A report of nothing. */
+export function emptyReport(): AcknowledgementReport {
+  return {
+    now: 0,
+    acknowledged: 0,
+    delivered: 0,
+    lost: 0,
+    priorInFlight: 0,
+    inFlight: 0,
+    outstanding: 0,
+    rtt: -1,
+    minimumRtt: 0,
+    smoothedRtt: 0,
+    limited: false,
+    inRecovery: false,
+    isRoundStart: false,
+    rate: 0,
+    isAppLimited: false,
+    totalDelivered: 0,
+    priorDelivered: 0,
+    sentInFlight: 0,
+  };
 }

@@ -12,6 +12,7 @@ import { StreamEvents } from "./events.ts";
 import { Liveness } from "./liveness.ts";
 import { initialSequence, Opening } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
+import { FOREIGN_PROFILE, isExtended, type TransportProfile } from "./profile.ts";
 import { ReceiveSide } from "./recv.ts";
 import type { Segment } from "./segment.ts";
 import { SendSide } from "./send.ts";
@@ -29,12 +30,14 @@ export interface StreamOptions {
   readonly random: RandomSource;
   /** Bytes a writer may be ahead of the peer's acknowledgements; 1 MiB unless given. */
   readonly sendBuffer?: number | undefined;
-  /** Segments that may wait for the reader; 512 unless given. */
+  /** Segments that may wait for the reader. Unless given, 512 at first, and what the reader needs up to the profile's. */
   readonly receiveSegments?: number | undefined;
-  /** NewReno unless given. */
+  /** BBR unless given. */
   readonly congestion?: CongestionFactory | undefined;
   /** Payload bytes of a full segment; 1,152 unless given. Larger ones may need IP fragmentation. */
   readonly segmentSize?: number | undefined;
+  /** What the peer can do; what every node can unless given. */
+  readonly profile?: TransportProfile | undefined;
 }
 
 const TIMER_NAMES = ["handshake", "embryonic", "fin", "gap", "time_wait", "linger"] as const;
@@ -63,6 +66,7 @@ export class StreamCore {
   /** A write did not take everything. */
   wantsRoom = false;
   segmentsReceived = 0;
+  #isExtended: boolean;
   #state: State;
 
   /** `syn` is that of the peer, `undefined` to connect. */
@@ -75,14 +79,31 @@ export class StreamCore {
       capacity: options.sendBuffer,
       congestion: options.congestion,
       segmentSize: options.segmentSize,
+      profile: options.profile,
     });
-    this.receive = new ReceiveSide(sequenceAdd(this.peerFirst, 1), { segments: options.receiveSegments });
+    this.receive = new ReceiveSide(sequenceAdd(this.peerFirst, 1), {
+      segments: options.receiveSegments,
+      profile: options.profile,
+    });
+    this.#isExtended = isExtended(options.profile ?? FOREIGN_PROFILE);
     this.outbox = new Outbox(this.send, this.receive);
     this.liveness = new Liveness(now);
   }
 
   get state(): State {
     return this.#state;
+  }
+
+  /** Whether more was agreed on with the peer than every node can do. */
+  get isExtended(): boolean {
+    return this.#isExtended;
+  }
+
+  /** Takes what was agreed on with the peer, while the stream opens. */
+  setProfile(profile: TransportProfile): void {
+    this.#isExtended = isExtended(profile);
+    this.send.setProfile(profile);
+    this.receive.setProfile(profile);
   }
 
   /** Old nodes always begin at 0, we never do. */
@@ -117,6 +138,8 @@ export class StreamCore {
     this.timers.set("handshake", undefined);
     this.timers.set("embryonic", undefined);
     this.liveness.noteHeard(now);
+    const rtt = this.opening.roundTrip(now);
+    if (rtt !== undefined) this.send.rtt.sample(rtt);
     this.events.say("connected");
   }
 

@@ -17,6 +17,11 @@ export type StreamEvent =
   /** The stream is over; the last event. */
   | { readonly type: "closed"; readonly reason: CloseReason };
 
+const CONNECTED = { type: "connected" } as const;
+const READABLE = { type: "readable" } as const;
+const WRITABLE = { type: "writable" } as const;
+const FINISHED = { type: "finished" } as const;
+
 /** The events that were not yet taken. Their number is bounded: each kind waits at most once. */
 export class StreamEvents {
   readonly #waiting: StreamEvent[] = [];
@@ -34,16 +39,15 @@ export class StreamEvents {
 
   /** Adds an event unless one of its kind waits. */
   say(type: "connected" | "readable" | "writable"): void {
-    if (!this.#saidClosed && !this.#waiting.some((event) => event.type === type)) {
-      this.#waiting.push({ type });
-    }
+    const event = type === "readable" ? READABLE : type === "writable" ? WRITABLE : CONNECTED;
+    if (!this.#saidClosed && !this.#waiting.includes(event)) this.#waiting.push(event);
   }
 
   /** The peer ended and all was read. */
   finish(): void {
     if (this.#saidFinished || this.#saidClosed) return;
     this.#saidFinished = true;
-    this.#waiting.push({ type: "finished" });
+    this.#waiting.push(FINISHED);
   }
 
   close(reason: CloseReason): void {
@@ -53,6 +57,6 @@ export class StreamEvents {
   }
 
   poll(): StreamEvent | undefined {
-    return this.#waiting.shift();
+    return this.#waiting.length === 0 ? undefined : this.#waiting.shift();
   }
 }

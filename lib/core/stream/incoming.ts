@@ -5,14 +5,17 @@
  */
 
 import type { Instant } from "../machine.ts";
-import { isAfter, sequenceAdd, sequenceDifference } from "../seq.ts";
+import { isAfter, sequenceAdd } from "../seq.ts";
 import { Flag } from "../../wire/packet.ts";
+import type { SackBlock } from "../../wire/sack.ts";
 import type { StreamCore } from "./core.ts";
 import { FIN_GAP_MS, TIME_WAIT_MS } from "./ending.ts";
 import { FIRST_OF_OLD_NODES } from "./opening.ts";
 import { readSack } from "./sack_check.ts";
-import { isPlausible, resetFor, type Segment } from "./segment.ts";
+import { resetFor, type Segment } from "./segment.ts";
 import { mayReceive, peerIsFinished } from "./state.ts";
+
+const NO_BLOCKS: readonly SackBlock[] = [];
 
 /** Takes a segment in. */
 export function handleIncoming(core: StreamCore, segment: Segment, now: Instant): void {
@@ -35,7 +38,7 @@ function handleReset(core: StreamCore, { sequence, acknowledgement }: Segment): 
     if (isMeant) core.fail("refused", { tellPeer: false });
     return;
   }
-  if (sequence !== 0 && !isPlausible(sequenceDifference(sequence, core.receive.next))) return;
+  if (sequence !== 0 && !core.receive.isPlausible(sequence)) return;
   // In CLOSING all data arrived both ways, and a closed application does not care for what the peer might add.
   const isDone = state.name === "CLOSING" || (core.isClosing && core.send.isDrained);
   core.fail(isDone ? "done" : "reset", { tellPeer: false });
@@ -78,12 +81,12 @@ function handleAck(core: StreamCore, segment: Segment, now: Instant): void {
   }
   const { send } = core;
   const { payload, window } = segment;
-  const blocks = readSack(segment, send.next);
+  const blocks = payload.length === 0 ? undefined : readSack(segment, send.next);
   const hasData = blocks === undefined && payload.length > 0;
   const isOfFin = acknowledgesFin(core, segment);
   if (isOfFin) core.move({ type: "fin_acknowledged" }, now);
   const number = isOfFin ? send.next : segment.acknowledgement;
-  const isNew = send.acknowledge({ number, window, blocks: blocks ?? [], hasData }, now);
+  const isNew = send.acknowledge({ number, window, blocks: blocks ?? NO_BLOCKS, hasData }, now);
   const isKeepAlive = payload.length === 0 && window === 0 && !isNew && number === send.next;
   if (hasData) handleData(core, segment, now);
   // The answer cannot loop: it has a window, or it is not answered for a while.
@@ -103,11 +106,14 @@ function handleData(core: StreamCore, { sequence, payload }: Segment, now: Insta
   // The very first byte of an old node, whose SYN+ACK had moved on with all data lost that was sent before.
   const isBeforeFirst = !core.isPassive && receive.total === 0 && isAfter(receive.next, sequence);
   if (isBeforeFirst && sequence === FIRST_OF_OLD_NODES) restart(core, FIRST_OF_OLD_NODES);
-  const hadGap = receive.early > 0;
+  const gaps = receive.gaps;
+  receive.tick(now, core.send.rtt.smoothed);
   const reception = receive.receive(sequence, payload);
-  const isRegular = reception === "delivered" && !hadGap && receive.early === 0;
-  if (isRegular) acks.noteData(now);
-  else acks.demand(core.isForeign && receive.early > 0);
+  // Between nodes like ours a report that grows without a new gap can wait for its turn.
+  const isRegular = reception === "delivered" || (reception === "early" && core.isExtended);
+  if (isRegular && receive.gaps === gaps && (gaps === 0 || core.isExtended)) {
+    acks.noteData(now, receive.ackEvery);
+  } else acks.demand(core.isForeign && receive.early > 0);
   if (reception !== "delivered") return;
   if (!core.isClosing) core.events.say("readable");
   if (end !== undefined) core.timers.set("gap", now + FIN_GAP_MS);
@@ -115,7 +121,7 @@ function handleData(core: StreamCore, { sequence, payload }: Segment, now: Insta
 }
 
 function handleFin(core: StreamCore, segment: Segment, now: Instant): void {
-  if (!isPlausible(sequenceDifference(segment.sequence, core.receive.next))) return;
+  if (!core.receive.isPlausible(segment.sequence)) return;
   const isAnswer = (segment.flags & Flag.ACK) !== 0 && acknowledgesFin(core, segment);
   // Only an established peer sends FIN, so it is as good as the third packet.
   if (core.state.name === "SYN_RECV") core.establish(now);

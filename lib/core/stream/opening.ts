@@ -3,7 +3,7 @@
  */
 
 import { isBefore, sequenceAdd, sequenceDifference } from "../seq.ts";
-import type { RandomSource } from "../machine.ts";
+import type { Instant, RandomSource } from "../machine.ts";
 import { Flag } from "../../wire/packet.ts";
 import { isPlausible, type Segment } from "./segment.ts";
 
@@ -25,6 +25,7 @@ const MAX_STASHED = 16;
 /** Counts SYNs or SYN+ACKs, and keeps segments that came too early. */
 export class Opening {
   #sent = 0;
+  #firstAt: Instant = 0;
   readonly #stash: Segment[] = [];
 
   /** Counts a SYN and returns the time to wait for its answer, milliseconds; `undefined` when there were enough. */
@@ -36,6 +37,16 @@ export class Opening {
   /** Counts a SYN+ACK and returns the time until the next, milliseconds. */
   nextSynAck(): number {
     return SYN_ACK_FIRST_MS * 2 ** this.#sent++;
+  }
+
+  /** A SYN or SYN+ACK leaves. */
+  noteSent(now: Instant): void {
+    if (this.#sent <= 1) this.#firstAt = now;
+  }
+
+  /** The round-trip time that the answer shows, milliseconds; `undefined` when it may answer a repetition. */
+  roundTrip(now: Instant): number | undefined {
+    return this.#sent === 1 ? now - this.#firstAt : undefined;
   }
 
   /** Whether more than one was sent. */

@@ -44,13 +44,12 @@ export class Outbox {
   }
 
   pushSyn(first: number): void {
-    this.push({ ...this.#make(first, NO_PAYLOAD), flags: Flag.SYN, acknowledgement: 0 });
+    this.push(this.#opening(Flag.SYN, first, 0));
   }
 
   /** The acknowledgement of a SYN+ACK is that of the SYN, however often it is repeated. */
   pushSynAck(first: number, peerFirst: number): void {
-    const flags = Flag.SYN | Flag.ACK;
-    this.push({ ...this.#make(first, NO_PAYLOAD), flags, acknowledgement: sequenceAdd(peerFirst, 1) });
+    this.push(this.#opening(Flag.SYN | Flag.ACK, first, sequenceAdd(peerFirst, 1)));
   }
 
   pushReset(): void {
@@ -84,6 +83,16 @@ export class Outbox {
   #make(sequence: number, payload: Uint8Array): Segment {
     const acknowledgement = sequenceAdd(this.#receive.next, this.isPeerFinished ? 1 : 0);
     return { flags: Flag.ACK, sequence, acknowledgement, window: this.#receive.advertise(), payload };
+  }
+
+  #opening(flags: number, sequence: number, acknowledgement: number): Segment {
+    return {
+      flags,
+      sequence,
+      acknowledgement,
+      window: this.#receive.advertiseOpening(),
+      payload: NO_PAYLOAD,
+    };
   }
 
   #bare(flags: number): Segment {

@@ -3,20 +3,24 @@
  */
 
 import type { BucketRate } from "../limiter.ts";
+import type { CongestionFactory } from "./congestion.ts";
 
 /** Limits of one node's connections. */
 export interface PortLimits {
-  /** Connections accepted on one port (Pilot Protocol: 1,024). */
+  /** Connections accepted on one port. */
   readonly perPort: number;
-  /** Connections in all (Pilot Protocol: 4,096). */
+  /** Connections in all. */
   readonly total: number;
   /** Connections that still wait for the third packet of their handshake. */
   readonly embryonic: number;
-  /** Accepted connections of a port that the application has not taken yet (Pilot Protocol: 64). */
+  /** Accepted connections of a port that the application has not taken yet. */
   readonly backlog: number;
   /** Finished connections that are still remembered, so that late packets are answered. */
   readonly lingering: number;
-  /** New connections per source node (Pilot Protocol: 10/s, burst 64), checked before the rate of all. */
+  /**
+   * New connections per source node, checked before the rate of all. Only nodes that were authenticated and admitted
+   * get so far, so this bounds mistakes rather than attacks.
+   */
   readonly perSource: BucketRate;
   readonly allSources: BucketRate;
   /** Source nodes whose rate is kept (Pilot Protocol). */
@@ -27,19 +31,22 @@ export interface PortLimits {
   readonly sendBuffer: number | undefined;
   /** Segments that may wait for a reader. */
   readonly receiveSegments: number | undefined;
+  /** The congestion controller of new streams. */
+  readonly congestion: CongestionFactory | undefined;
 }
 
 /** The limits of a node unless configured. */
 export const DEFAULT_LIMITS: PortLimits = {
-  perPort: 1_024,
-  total: 4_096,
+  perPort: 12_288,
+  total: 16_384,
   embryonic: 1_024,
-  backlog: 64,
+  backlog: 512,
   lingering: 4_096,
-  perSource: { perSecond: 10, burst: 64 },
-  allSources: { perSecond: 1_000, burst: 1_000 },
+  perSource: { perSecond: 2_000, burst: 4_096 },
+  allSources: { perSecond: 8_000, burst: 8_192 },
   sources: 4_096,
   resets: { perSecond: 100, burst: 100 },
   sendBuffer: undefined,
   receiveSegments: undefined,
+  congestion: undefined,
 };

@@ -12,6 +12,10 @@ import type { Address } from "../../wire/address.ts";
 import { PilotError } from "../../wire/error.ts";
 import { Flag, type Packet } from "../../wire/packet.ts";
 import { type ConnectionInfo, connectionInfo } from "./info.ts";
+import { type Connection, Connections } from "./connections.ts";
+import { Deque } from "./deque.ts";
+import { PeerTransports } from "./peer_transports.ts";
+import type { TransportProfile } from "./profile.ts";
 import { DEFAULT_LIMITS, type PortLimits } from "./port_limits.ts";
 import { PortNumbers } from "./port_numbers.ts";
 import { resetFor, type Segment } from "./segment.ts";
@@ -19,6 +23,7 @@ import { Stream, type StreamEvent, type StreamOptions } from "./stream.ts";
 
 export type { ConnectionInfo } from "./info.ts";
 export type { PortLimits } from "./port_limits.ts";
+export type { TransportProfile } from "./profile.ts";
 
 /** A segment with the names of its connection. */
 export interface PortsTransmit {
@@ -38,18 +43,6 @@ export type PortsEvent =
     readonly remotePort: number;
   });
 
-interface Connection {
-  readonly id: number;
-  readonly key: string;
-  readonly localPort: number;
-  readonly remote: Address;
-  readonly remotePort: number;
-  readonly stream: Stream;
-  readonly createdAt: Instant;
-  /** An inbound connection waits for its handshake, then for the application, then belongs to it. */
-  stage: "embryonic" | "backlog" | "taken";
-}
-
 /** A repeated SYN belongs to the connection it opened only while that is younger than this, milliseconds. */
 const SYN_REPEAT_MS = 45_000;
 /** Answers to unknown packets that may wait to be sent. */
@@ -60,13 +53,13 @@ export class Ports {
   readonly #random: RandomSource;
   readonly #limits: PortLimits;
   readonly #listeners = new Set<number>();
-  readonly #connections = new Map<number, Connection>();
-  readonly #byKey = new Map<string, Connection>();
+  readonly #connections = new Connections();
+  readonly #transports = new PeerTransports();
   readonly #numbers: PortNumbers;
-  readonly #timers = new Timers<number>();
+  readonly #timers = new Timers<Connection>();
   /** Connections that may have something to send, in turn. */
-  readonly #ready = new Set<number>();
-  readonly #events: PortsEvent[] = [];
+  readonly #ready = new Deque<Connection>();
+  readonly #events = new Deque<PortsEvent>();
   readonly #answers: PortsTransmit[] = [];
   readonly #perSource: RateTable<number>;
   #allSources: TokenBucket | undefined;
@@ -101,9 +94,31 @@ export class Ports {
     return this.#listeners.size;
   }
 
+  /** What was agreed on with a node, for streams from now on and those that still wait for their answer. */
+  setProfile(node: number, profile: TransportProfile): void {
+    this.#transports.setProfile(node, profile);
+    this.#forNode(node, ({ stream }) => stream.setProfile(profile));
+    this.#resize(node);
+  }
+
+  /** The path to a node carries segments of so many payload bytes, more or less than before. */
+  setSegmentLimit(node: number, bytes: number): void {
+    this.#transports.setLimit(node, bytes);
+    this.#resize(node);
+  }
+
+  /** Packets to a node take another path from now on, or its path has come back: what waits is sent at once. */
+  handlePathChange(node: number, now: Instant): void {
+    this.#forNode(node, (connection) => {
+      connection.stream.handlePathChange(now);
+      connection.stream.handleTimeout(now);
+      this.#settle(connection);
+    });
+  }
+
   /**
    * Opens a connection from a free ephemeral port and returns its number, from 1. `segmentSize` replaces the usual
-   * size, for protocols that need a message in one segment.
+   * size, for protocols that need a message in one segment; `profile` what was agreed on with the node.
    *
    * @throws PilotError `unavailable` when there are too many connections
    */
@@ -111,17 +126,18 @@ export class Ports {
     remote: Address,
     remotePort: number,
     now: Instant,
-    options: { readonly segmentSize?: number } = {},
+    options: { readonly segmentSize?: number; readonly profile?: TransportProfile } = {},
   ): number {
     const port = this.#numbers.find((candidate) => this.#listeners.has(candidate));
-    if (port === undefined || this.#countLive() >= this.#limits.total) {
+    if (port === undefined || this.#connections.live >= this.#limits.total) {
       throw new PilotError("unavailable", "too many connections", {
         hint: "close connections that are not needed",
       });
     }
     const name = { localPort: port, remote, remotePort };
-    const stream = Stream.connect({ ...this.#streamOptions, ...options }, now);
-    return this.#add(name, { stream, stage: "taken", now }).id;
+    const stream = Stream.connect({ ...this.#streamOptions(remote.node), ...options }, now);
+    const hasFixedSegments = options.segmentSize !== undefined;
+    return this.#add(name, { stream, stage: "taken", hasFixedSegments, now }).id;
   }
 
   /**
@@ -129,8 +145,7 @@ export class Ports {
    * does not admit is ignored without a sign that anybody is here.
    */
   handlePacket(packet: Packet, now: Instant, options: { admitted: boolean }): void {
-    const key = connectionKey(packet.destinationPort, packet.source, packet.sourcePort);
-    const known = this.#byKey.get(key);
+    const known = this.#connections.find(packet.destinationPort, packet.source, packet.sourcePort);
     if ((packet.flags & (Flag.SYN | Flag.ACK | Flag.RST)) === Flag.SYN) {
       return this.#handleSyn(packet, now, { known, admitted: options.admitted });
     }
@@ -171,20 +186,20 @@ export class Ports {
 
   /** Breaks off all connections with a node, as after a revocation. They end with `"reset"`. */
   resetPeer(node: number, now: Instant): void {
-    for (const connection of [...this.#connections.values()]) {
-      if (connection.remote.node !== node) continue;
+    this.#forNode(node, (connection) => {
       connection.stream.abort(now, "reset");
       this.#settle(connection);
-    }
+    });
   }
 
   handleTimeout(now: Instant): void {
-    const due: number[] = [];
-    for (let id = this.#timers.popDue(now); id !== undefined; id = this.#timers.popDue(now)) due.push(id);
-    for (const id of due) {
-      const connection = this.#connections.get(id);
-      if (connection === undefined) continue;
-      connection.stream.handleTimeout(now);
+    const due: Connection[] = [];
+    for (let next = this.#timers.popDue(now); next !== undefined; next = this.#timers.popDue(now)) {
+      due.push(next);
+    }
+    for (const connection of due) {
+      connection.wakeAt = Infinity;
+      if (!connection.isRemoved) connection.stream.handleTimeout(now);
       this.#settle(connection);
     }
   }
@@ -197,10 +212,9 @@ export class Ports {
   pollTransmit(now: Instant): PortsTransmit | undefined {
     const answer = this.#answers.shift();
     if (answer !== undefined) return answer;
-    for (const id of this.#ready) {
-      this.#ready.delete(id);
-      const connection = this.#connections.get(id);
-      if (connection === undefined) continue;
+    for (let connection = this.#ready.shift(); connection !== undefined; connection = this.#ready.shift()) {
+      connection.isReady = false;
+      if (connection.isRemoved) continue;
       const segment = connection.stream.pollTransmit(now);
       this.#settle(connection, { mayTransmit: segment !== undefined });
       if (segment === undefined) continue;
@@ -227,9 +241,24 @@ export class Ports {
     return connection === undefined ? undefined : connectionInfo(connection, connection.stream.stats);
   }
 
-  get #streamOptions(): StreamOptions {
-    const { sendBuffer, receiveSegments } = this.#limits;
-    return { random: this.#random, sendBuffer, receiveSegments };
+  #streamOptions(node: number): StreamOptions {
+    const { sendBuffer, receiveSegments, congestion } = this.#limits;
+    const profile = this.#transports.profile(node);
+    const segmentSize = this.#transports.segmentSize(node);
+    return { random: this.#random, sendBuffer, receiveSegments, congestion, profile, segmentSize };
+  }
+
+  #forNode(node: number, action: (connection: Connection) => void): void {
+    for (const connection of [...this.#connections.values()]) {
+      if (connection.remote.node === node) action(connection);
+    }
+  }
+
+  #resize(node: number): void {
+    const bytes = this.#transports.segmentSize(node);
+    this.#forNode(node, ({ stream, hasFixedSegments }) => {
+      if (!hasFixedSegments) stream.setSegmentSize(bytes);
+    });
   }
 
   #handleSyn(
@@ -248,13 +277,17 @@ export class Ports {
     this.#allSources ??= new TokenBucket(this.#limits.allSources, now);
     if (!this.#allSources.take(now)) return;
     if (known !== undefined) this.#replace(known, now);
-    const counts = this.#count(packet.destinationPort);
-    if (counts.embryonic >= this.#limits.embryonic || counts.backlog >= this.#limits.backlog) return;
-    if (counts.port >= this.#limits.perPort || counts.total >= this.#limits.total) {
+    const port = packet.destinationPort;
+    const { live, embryonic } = this.#connections;
+    if (embryonic >= this.#limits.embryonic || this.#connections.backlogOn(port) >= this.#limits.backlog) {
+      return;
+    }
+    if (this.#connections.liveOn(port) >= this.#limits.perPort || live >= this.#limits.total) {
       return this.#answer(packet, now);
     }
     const name = { localPort: packet.destinationPort, remote: packet.source, remotePort: packet.sourcePort };
-    this.#add(name, { stream: Stream.accept(this.#streamOptions, packet, now), stage: "embryonic", now });
+    const stream = Stream.accept(this.#streamOptions(packet.source.node), packet, now);
+    this.#add(name, { stream, stage: "embryonic", hasFixedSegments: false, now });
   }
 
   /** The peer began anew between the same ports, so it has forgotten this connection. */
@@ -280,7 +313,7 @@ export class Ports {
   #use<Result>(id: number, action: (stream: Stream) => Result): Result | undefined {
     const connection = this.#connections.get(id);
     if (connection === undefined || connection.stage === "embryonic") return undefined;
-    connection.stage = "taken";
+    this.#connections.setStage(connection, "taken");
     const result = action(connection.stream);
     this.#settle(connection);
     return result;
@@ -288,14 +321,23 @@ export class Ports {
 
   #add(
     name: Pick<Connection, "localPort" | "remote" | "remotePort">,
-    start: Pick<Connection, "stream" | "stage"> & { now: Instant },
+    start: Pick<Connection, "stream" | "stage" | "hasFixedSegments"> & { now: Instant },
   ): Connection {
     if (this.#connections.size >= this.#limits.total + this.#limits.lingering) this.#forgetOldest();
-    const key = connectionKey(name.localPort, name.remote, name.remotePort);
-    const { stream, stage, now } = start;
-    const connection: Connection = { id: ++this.#lastId, key, ...name, stream, stage, createdAt: now };
-    this.#connections.set(connection.id, connection);
-    this.#byKey.set(key, connection);
+    const { stream, stage, hasFixedSegments, now } = start;
+    const connection: Connection = {
+      id: ++this.#lastId,
+      ...name,
+      stream,
+      createdAt: now,
+      hasFixedSegments,
+      stage,
+      isReady: false,
+      wakeAt: Infinity,
+      isLingering: false,
+      isRemoved: false,
+    };
+    this.#connections.add(connection);
     this.#numbers.note(name.localPort);
     this.#settle(connection);
     return connection;
@@ -303,27 +345,37 @@ export class Ports {
 
   /** Forgets the oldest of the connections that only linger. */
   #forgetOldest(): void {
-    const oldest = this.#connections.values().find(({ stream }) => stream.isAnnouncedClosed);
+    const oldest = this.#connections.oldestLingering;
     if (oldest !== undefined) this.#remove(oldest);
   }
 
   #remove(connection: Connection): void {
-    if (!this.#connections.delete(connection.id)) return;
-    this.#byKey.delete(connection.key);
+    if (connection.isRemoved) return;
+    this.#connections.remove(connection);
     this.#numbers.release(connection.localPort);
-    this.#timers.set(connection.id, undefined);
-    this.#ready.delete(connection.id);
+    this.#timers.set(connection, undefined);
   }
 
   /** Takes over what a stream has to tell after it was touched. */
   #settle(connection: Connection, { mayTransmit = true } = {}): void {
-    const { stream, id } = connection;
+    if (connection.isRemoved) return;
+    const { stream } = connection;
     for (let event = stream.pollEvent(); event !== undefined; event = stream.pollEvent()) {
       this.#report(connection, event);
     }
     if (stream.isOver) return this.#remove(connection);
-    this.#timers.set(id, stream.pollTimeout());
-    if (mayTransmit) this.#ready.add(id);
+    if (stream.isAnnouncedClosed) this.#connections.setLingering(connection);
+    this.#wake(connection, stream.pollTimeout());
+    if (!mayTransmit || connection.isReady) return;
+    connection.isReady = true;
+    this.#ready.push(connection);
+  }
+
+  /** A deadline that moves back is found out when the old one passes: waking early is cheaper than a timer per packet. */
+  #wake(connection: Connection, at: Instant | undefined): void {
+    if (at === undefined || at >= connection.wakeAt) return;
+    connection.wakeAt = at;
+    this.#timers.set(connection, at);
   }
 
   /** Only connections whose handshake is complete are shown to the application. */
@@ -334,29 +386,8 @@ export class Ports {
     } else if (event.type === "connected" && !this.#listeners.has(localPort)) {
       connection.stream.abort(connection.createdAt);
     } else if (event.type === "connected") {
-      connection.stage = "backlog";
+      this.#connections.setStage(connection, "backlog");
       this.#events.push({ id, type: "accepted", port: localPort, remote, remotePort });
     }
   }
-
-  #countLive(): number {
-    return this.#count(-1).total;
-  }
-
-  #count(port: number): { total: number; port: number; embryonic: number; backlog: number } {
-    const counts = { total: 0, port: 0, embryonic: 0, backlog: 0 };
-    for (const { stream, stage, localPort } of this.#connections.values()) {
-      if (stream.isAnnouncedClosed) continue;
-      counts.total++;
-      if (stage === "embryonic") counts.embryonic++;
-      if (localPort !== port) continue;
-      counts.port++;
-      if (stage === "backlog") counts.backlog++;
-    }
-    return counts;
-  }
-}
-
-function connectionKey(localPort: number, remote: Address, remotePort: number): string {
-  return `${localPort} ${remote.network} ${remote.node} ${remotePort}`;
 }

@@ -5,17 +5,27 @@
  * room is dropped unacknowledged, and the peer sends it again.
  */
 
-import { isAfter, isBefore, sequenceAdd, sequenceDifference } from "../seq.ts";
+import { isAfter, sequenceAdd, sequenceDifference } from "../seq.ts";
+import type { Instant } from "../machine.ts";
 import { MAX_SACK_BLOCKS, type SackBlock } from "../../wire/sack.ts";
-import { isPlausible, MAX_OUTSTANDING, WINDOW_UNIT } from "./segment.ts";
+import { Deque } from "./deque.ts";
+import { EarlySegments } from "./early.ts";
+import { FOREIGN_PROFILE, isExtended, type TransportProfile } from "./profile.ts";
+import { ReceiveTuning } from "./recv_tuning.ts";
+import { isPlausible, plausibleDistance, WINDOW_UNIT } from "./segment.ts";
 
-/** Segments that may wait for the application (Pilot Protocol). */
+/** Segments that may wait for the application at first (Pilot Protocol). */
 export const RECEIVE_SEGMENTS = 512;
 /** Bytes that may wait for the application and out of order: twice what common segments need. */
 export const RECEIVE_BYTES = 2 * RECEIVE_SEGMENTS * WINDOW_UNIT;
+/** The same where a larger window was agreed on: over twice 1 Gbit/s times 200 ms. */
+export const EXTENDED_RECEIVE_BYTES = 67_108_864;
 
 /** A growth of the window by this many segments is worth a packet. */
 const WINDOW_STEP = 64;
+
+/** Largest number the window field holds. */
+const MAX_FIELD = 0xffff;
 
 /** What became of a segment with data. */
 export type Reception =
@@ -28,32 +38,56 @@ export type Reception =
   /** No room, or far outside of what the peer may send. */
   | "dropped";
 
-interface EarlySegment {
-  readonly start: number;
-  readonly end: number;
-  readonly payload: Uint8Array;
+/** What a receiving half may hold; the defaults are those for any peer. */
+export interface ReceiveOptions {
+  /** Segments that may wait, for good: without it the window follows the reader. */
+  readonly segments?: number | undefined;
+  readonly bytes?: number | undefined;
+  readonly profile?: TransportProfile | undefined;
 }
 
 /** Reassembly and the receive queue. Sizes are bounded whatever the peer sends. */
 export class ReceiveSide {
   #next: number;
-  readonly #capacity: { readonly segments: number; readonly bytes: number };
-  readonly #queue: Uint8Array[] = [];
+  readonly #options: ReceiveOptions;
+  #capacity = 0;
+  #mostEarly = 0;
+  #tuning: ReceiveTuning;
+  #distance = 0;
+  #shift = 0;
+  #isExtended = false;
+  readonly #queue = new Deque<Uint8Array>();
   #bytes = 0;
-  /** Sorted by start; no two with the same start, none contained in the one before it. */
-  readonly #early: EarlySegment[] = [];
-  #latest = 0;
+  readonly #early = new EarlySegments();
+  /** Bytes that a segment of this peer may have. */
+  #unit = 0;
   #discarding = false;
   #advertised: number;
   #total = 0;
 
-  constructor(next: number, capacity: { segments?: number | undefined; bytes?: number | undefined } = {}) {
+  constructor(next: number, options: ReceiveOptions = {}) {
     this.#next = next;
-    this.#capacity = {
-      segments: capacity.segments ?? RECEIVE_SEGMENTS,
-      bytes: capacity.bytes ?? RECEIVE_BYTES,
-    };
+    this.#options = options;
+    this.#tuning = this.#configure(options.profile ?? FOREIGN_PROFILE);
     this.#advertised = this.window;
+  }
+
+  /** Takes what was agreed on with the peer, before anything was received. */
+  setProfile(profile: TransportProfile): void {
+    this.#tuning = this.#configure(profile);
+  }
+
+  #configure(profile: TransportProfile): ReceiveTuning {
+    const options = this.#options;
+    this.#isExtended = isExtended(profile);
+    this.#capacity = options.bytes ?? (this.#isExtended ? EXTENDED_RECEIVE_BYTES : RECEIVE_BYTES);
+    this.#mostEarly = this.#isExtended ? profile.windowSegments : FOREIGN_PROFILE.outOfOrder;
+    this.#unit = this.#isExtended ? 0 : WINDOW_UNIT;
+    this.#shift = profile.windowShift;
+    this.#distance = plausibleDistance(profile.windowSegments);
+    const maximum = options.segments ?? profile.windowSegments;
+    const initial = Math.min(RECEIVE_SEGMENTS, maximum);
+    return new ReceiveTuning({ initial, maximum, thinsAcks: this.#isExtended });
   }
 
   /** The sequence number of the next byte in order. */
@@ -61,21 +95,38 @@ export class ReceiveSide {
     return this.#next;
   }
 
-  /** Segments that may be sent to us beyond `next`. Counts segments of up to {@linkcode WINDOW_UNIT} bytes. */
+  /** Segments that may be sent to us beyond `next`. Each counts as the largest that came so far. */
   get window(): number {
-    const byBytes = Math.floor((this.#capacity.bytes - this.#bytes) / WINDOW_UNIT);
-    return Math.max(0, Math.min(this.#capacity.segments - this.#queue.length, byBytes));
+    const free = this.#tuning.window - this.#queue.length;
+    if (free <= 0) return 0;
+    const byBytes = Math.floor((this.#capacity - this.#bytes) / Math.max(this.#unit, 1));
+    return Math.max(0, Math.min(free, byBytes, MAX_FIELD << this.#shift));
   }
 
-  /** The window, which the peer will now be told. */
+  /** The window field for the peer, which will now be told. */
   advertise(): number {
-    return this.#advertised = this.window;
+    const field = this.window >> this.#shift;
+    this.#advertised = field << this.#shift;
+    return field;
+  }
+
+  /** The window field of a packet with SYN, which is never scaled. */
+  advertiseOpening(): number {
+    return this.#advertised = Math.min(this.window, MAX_FIELD);
   }
 
   /** Whether the peer was last told of so little room that it should hear of the new (RFC 9293 section 3.8.6.2.2). */
   get owesUpdate(): boolean {
-    const step = Math.min(WINDOW_STEP, Math.ceil(this.#capacity.segments / 2));
-    return this.#advertised < MAX_OUTSTANDING && this.window - this.#advertised >= step;
+    const step = Math.min(WINDOW_STEP, Math.ceil(this.#tuning.window / 2));
+    const isShort = this.#isExtended
+      ? this.#advertised < this.#tuning.window / 2
+      : this.#advertised < FOREIGN_PROFILE.outOfOrder;
+    return isShort && this.window - this.#advertised >= step;
+  }
+
+  /** Segments in order after which an acknowledgement is due. */
+  get ackEvery(): number {
+    return this.#tuning.ackEvery;
   }
 
   /** Bytes ever received in order. */
@@ -88,24 +139,38 @@ export class ReceiveSide {
     return this.#queue.length;
   }
 
-  /** Segments kept out of order. */
+  /** Pieces kept out of order. */
   get early(): number {
-    return this.#early.length;
+    return this.#early.count;
+  }
+
+  /** Gaps before and between what is held out of order. */
+  get gaps(): number {
+    return this.#early.gaps;
+  }
+
+  /** Whether data may lie so far ahead of what is expected. */
+  isPlausible(sequence: number): boolean {
+    return isPlausible(sequenceDifference(sequence, this.#next), this.#distance);
+  }
+
+  /** Lets the window follow the reader. `rtt` is the round-trip time in milliseconds if it is known. */
+  tick(now: Instant, rtt: number | undefined): void {
+    this.#tuning.tick(now, { rtt, queued: this.#queue.length });
   }
 
   /** Takes the payload of a segment, at least one byte, which may be kept without a copy. */
   receive(sequence: number, payload: Uint8Array): Reception {
     const distance = sequenceDifference(sequence, this.#next);
-    const end = sequenceAdd(sequence, payload.length);
-    if (distance < 0 && !isAfter(end, this.#next)) return isPlausible(-distance) ? "duplicate" : "dropped";
-    if (distance > 0) {
-      return isPlausible(distance)
-        ? this.#keep({ start: sequence, end, payload: compact(payload) })
-        : "dropped";
+    if (distance < 0 && distance + payload.length <= 0) {
+      return isPlausible(-distance, this.#distance) ? "duplicate" : "dropped";
     }
+    if (this.#isExtended && payload.length > this.#unit) this.#unit = payload.length;
+    if (distance > 0) return this.#keep(sequence, payload);
     if (!this.#hasRoom(payload.length)) return "dropped";
-    this.#deliver(sequence, compact(payload));
-    this.#drain();
+    this.#tuning.noteArrival();
+    this.#deliver(distance === 0 ? compact(payload) : compact(payload).subarray(-distance));
+    if (this.#early.count > 0) this.#drain();
     return "delivered";
   }
 
@@ -114,14 +179,15 @@ export class ReceiveSide {
     const payload = this.#queue.shift();
     if (payload === undefined) return undefined;
     this.#bytes -= payload.length;
-    this.#drain();
+    if (this.#early.count > 0) this.#drain();
     return payload;
   }
 
   /** Throws away what waits and what will come: the application is gone. It is still acknowledged. */
   discard(): void {
     this.#discarding = true;
-    for (const payload of this.#queue.splice(0)) this.#bytes -= payload.length;
+    this.#queue.clear();
+    this.#bytes = 0;
     this.#drain();
   }
 
@@ -132,55 +198,36 @@ export class ReceiveSide {
 
   /** Forgets everything. */
   clear(): void {
-    this.#queue.length = 0;
-    this.#early.length = 0;
+    this.#queue.clear();
+    this.#early.clear();
     this.#bytes = 0;
   }
 
   /**
-   * What is held out of order, ascending, touching segments joined. When there are too many: the lowest, which a
-   * forgetful sender needs most, and the one that arrived last (RFC 2018 section 4).
+   * What is held out of order, ascending. When there are too many: for foreign nodes the lowest, which a forgetful
+   * sender needs most, and the one that grew last; for ours the lowest and the last three.
    */
   sackBlocks(): SackBlock[] {
-    const blocks: { left: number; right: number }[] = [];
-    for (const { start, end } of this.#early) {
-      const last = blocks.at(-1);
-      if (last === undefined || isAfter(start, last.right)) blocks.push({ left: start, right: end });
-      else if (isAfter(end, last.right)) last.right = end;
-    }
-    if (blocks.length <= MAX_SACK_BLOCKS) return blocks;
-    const lowest = blocks.slice(0, MAX_SACK_BLOCKS - 1);
-    const latest = blocks.slice(MAX_SACK_BLOCKS - 1).find((block) => !isAfter(this.#latest, block.right));
-    return [...lowest, latest ?? blocks[MAX_SACK_BLOCKS - 1]].filter((block) => block !== undefined);
+    return this.#early.blocks(this.#isExtended ? 1 : MAX_SACK_BLOCKS - 1, MAX_SACK_BLOCKS);
   }
 
   #hasRoom(bytes: number): boolean {
-    return this.#queue.length < this.#capacity.segments && this.#bytes + bytes <= this.#capacity.bytes;
+    return this.#queue.length < this.#tuning.window &&
+      this.#bytes + this.#early.bytes + bytes <= this.#capacity;
   }
 
-  #keep(segment: EarlySegment): Reception {
-    let index = this.#early.length;
-    for (; index > 0; index--) {
-      const before = this.#early[index - 1];
-      if (before === undefined || !isAfter(before.start, segment.start)) break;
-    }
-    const before = this.#early[index - 1];
-    if (before !== undefined && !isAfter(segment.end, before.end)) return "duplicate";
-    const replaced = before?.start === segment.start ? before.payload.length : undefined;
-    const count = this.#early.length + (replaced === undefined ? 1 : 0);
-    const limit = Math.min(MAX_OUTSTANDING, this.#capacity.segments - this.#queue.length);
-    const bytes = this.#bytes + segment.payload.length - (replaced ?? 0);
-    if (count > limit || bytes > this.#capacity.bytes) return "dropped";
-    this.#early.splice(replaced === undefined ? index : index - 1, replaced === undefined ? 0 : 1, segment);
-    this.#bytes = bytes;
-    this.#latest = segment.start;
+  #keep(sequence: number, payload: Uint8Array): Reception {
+    if (!this.isPlausible(sequence)) return "dropped";
+    if (this.#early.has(sequence, sequenceAdd(sequence, payload.length))) return "duplicate";
+    const limit = Math.min(this.#mostEarly, this.#tuning.window - this.#queue.length);
+    if (this.#early.count >= limit) return "dropped";
+    if (this.#bytes + this.#early.bytes + payload.length > this.#capacity) return "dropped";
+    if (!this.#early.add(sequence, compact(payload))) return "duplicate";
+    this.#tuning.noteArrival();
     return "early";
   }
 
-  /** Appends the part of a segment that lies at or after `next`. */
-  #deliver(start: number, payload: Uint8Array): void {
-    const known = sequenceDifference(this.#next, start);
-    const news = known === 0 ? payload : payload.subarray(known);
+  #deliver(news: Uint8Array): void {
     this.#next = sequenceAdd(this.#next, news.length);
     this.#total += news.length;
     if (this.#discarding) return;
@@ -189,14 +236,16 @@ export class ReceiveSide {
   }
 
   #drain(): void {
-    for (;;) {
-      const first = this.#early[0];
-      if (first === undefined || isAfter(first.start, this.#next)) return;
-      const isNews = isAfter(first.end, this.#next);
-      if (isNews && this.#queue.length >= this.#capacity.segments) return;
-      this.#early.shift();
-      this.#bytes -= first.payload.length;
-      if (isNews && !isBefore(this.#next, first.start)) this.#deliver(first.start, first.payload);
+    for (
+      let left = this.#early.left;
+      left !== undefined && !isAfter(left, this.#next);
+      left = this.#early.left
+    ) {
+      if (this.#queue.length >= this.#tuning.window) return;
+      const payload = this.#early.shift(this.#next);
+      const known = sequenceDifference(this.#next, left);
+      if (payload === undefined || payload.length <= known) continue;
+      this.#deliver(known === 0 ? payload : payload.subarray(known));
     }
   }
 }

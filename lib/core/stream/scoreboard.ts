@@ -1,48 +1,45 @@
 /**
- * The segments that were sent and are not yet acknowledged, and what is known about each of them.
+ * The segments that were sent and are not yet acknowledged, and what is known about each of them (RFC 6675).
  *
- * Segments are never cut or joined again: receivers on the network drop a retransmission whose bounds differ.
+ * Every step costs O(log n) per segment it concerns, with 20,000 segments in flight, too. Segments are never cut or
+ * joined again: receivers on the network drop a retransmission whose bounds differ.
  */
 
 import type { Instant } from "../machine.ts";
-import { isAfter, isBefore, sequenceAdd, sequenceDifference } from "../seq.ts";
+import { isAfter, isBefore, sequenceAdd } from "../seq.ts";
 import type { SackBlock } from "../../wire/sack.ts";
+import { NumberHeap } from "./number_heap.ts";
+import { SentRing, type SentSegment } from "./sent.ts";
 
-/** Later transmissions that must have arrived before a segment counts as lost (RFC 5681, RFC 9002 section 6.1.1). */
-export const LOSS_THRESHOLD = 3;
+export type { SentSegment } from "./sent.ts";
 
-/** Reordering raises that number up to this (RFC 8985 section 4.3.2). */
-const MAX_LOSS_THRESHOLD = 64;
-
-/** A sent segment. */
-export interface SentSegment {
-  readonly sequence: number;
-  readonly end: number;
-  readonly payload: Uint8Array;
-  /** Position of the last transmission among all transmissions of this stream. */
-  order: number;
-  sentAt: Instant;
-  transmissions: number;
-  /** The peer holds it out of order. */
-  sacked: boolean;
-  /** To be sent again. */
-  lost: boolean;
+/** Hears of every segment once, when the peer is known to have it. `lost` still tells what was believed before. */
+export interface DeliveryObserver {
+  onDelivered(segment: SentSegment): void;
 }
 
 /** Keeps the count of bytes in flight: neither held by the peer nor lost (the `pipe` of RFC 6675). */
 export class Scoreboard {
-  readonly #segments: SentSegment[] = [];
+  readonly #ring = new SentRing();
+  readonly #observer: DeliveryObserver;
+  /** Indices of lost segments; also of some that no longer are. */
+  readonly #lost = new NumberHeap();
+  /** Ends of the list in order of transmission. */
+  #oldest: SentSegment | undefined;
+  #youngest: SentSegment | undefined;
   #inFlight = 0;
   #bytes = 0;
-  #lost = 0;
+  #sacked = 0;
   #order = 0;
-  #delivered = -1;
-  #threshold = LOSS_THRESHOLD;
-  #sample: { sentAt: Instant; rtt: number } | undefined;
+  #lostBytes = 0;
+
+  constructor(observer: DeliveryObserver) {
+    this.#observer = observer;
+  }
 
   /** Segments not cumulatively acknowledged. */
   get count(): number {
-    return this.#segments.length;
+    return this.#ring.to - this.#ring.from;
   }
 
   /** Payload bytes not cumulatively acknowledged. */
@@ -54,149 +51,187 @@ export class Scoreboard {
     return this.#inFlight;
   }
 
+  /** Segments that the peer holds out of order. */
+  get sacked(): number {
+    return this.#sacked;
+  }
+
+  /** Bytes ever marked as lost. */
+  get lostBytes(): number {
+    return this.#lostBytes;
+  }
+
   get first(): SentSegment | undefined {
-    return this.#segments[0];
+    return this.#ring.at(this.#ring.from);
+  }
+
+  get last(): SentSegment | undefined {
+    return this.#ring.at(this.#ring.to - 1);
+  }
+
+  /** The segment in flight whose transmission lies back furthest; `later` leads on. */
+  get oldest(): SentSegment | undefined {
+    return this.#oldest;
   }
 
   /** The first segment to be sent again. */
   get firstLost(): SentSegment | undefined {
-    return this.#lost === 0 ? undefined : this.#segments.find((segment) => segment.lost);
+    for (let index = this.#lost.first; index !== undefined; index = this.#lost.first) {
+      const segment = this.#ring.at(index);
+      if (segment?.lost === true) return segment;
+      this.#lost.pop();
+    }
+    return undefined;
   }
 
   /** Notes a first transmission. `sequence` continues the segment before it. */
   push(sequence: number, payload: Uint8Array, now: Instant): SentSegment {
-    const segment: SentSegment = {
-      sequence,
-      end: sequenceAdd(sequence, payload.length),
-      payload,
-      order: this.#order++,
-      sentAt: now,
-      transmissions: 1,
-      sacked: false,
-      lost: false,
-    };
-    this.#segments.push(segment);
-    this.#inFlight += payload.length;
+    const segment = this.#ring.push();
+    segment.sequence = sequence;
+    segment.end = sequenceAdd(sequence, payload.length);
+    segment.payload = payload;
+    segment.transmissions = 0;
     this.#bytes += payload.length;
+    this.#transmit(segment, now);
     return segment;
   }
 
   /** Notes a further transmission of `segment`. */
   repeat(segment: SentSegment, now: Instant): void {
-    if (segment.lost) {
-      segment.lost = false;
-      this.#lost--;
-      this.#inFlight += segment.payload.length;
-    }
-    segment.order = this.#order++;
-    segment.sentAt = now;
-    segment.transmissions++;
+    if (segment.lost) segment.lost = false;
+    else this.#leaveFlight(segment);
+    this.#transmit(segment, now);
   }
 
   /** Takes a cumulative acknowledgement in and returns the bytes it covers for the first time. */
-  acknowledge(acknowledgement: number, now: Instant, minimumRtt: number): number {
-    let count = 0;
+  acknowledge(acknowledgement: number): number {
     let bytes = 0;
-    for (const segment of this.#segments) {
-      if (isAfter(segment.end, acknowledgement)) break;
-      if (!segment.sacked) this.#noteDelivery(segment, now, minimumRtt);
-      this.#leaveFlight(segment);
-      bytes += segment.payload.length;
-      count++;
+    for (
+      let first = this.first;
+      first !== undefined && !isAfter(first.end, acknowledgement);
+      first = this.first
+    ) {
+      if (first.sacked) this.#sacked--;
+      else this.#deliver(first);
+      bytes += first.payload.length;
+      this.#ring.shift();
     }
-    this.#segments.splice(0, count);
     this.#bytes -= bytes;
     return bytes;
   }
 
   /** Takes selective acknowledgements in and returns the number of segments they cover for the first time. */
-  sack(blocks: readonly SackBlock[], now: Instant, minimumRtt: number): number {
+  sack(blocks: readonly SackBlock[]): number {
     let count = 0;
-    for (const segment of this.#segments) {
-      if (segment.sacked || !blocks.some((block) => covers(block, segment))) continue;
-      this.#noteDelivery(segment, now, minimumRtt);
-      this.#leaveFlight(segment);
-      segment.sacked = true;
-      count++;
+    for (const { left, right } of blocks) {
+      if (isAfter(right, left)) count += this.#sackRange(left, right);
     }
     return count;
   }
 
-  /** Marks what was overtaken by enough later transmissions, and returns how many segments that were. */
-  detectLosses(): number {
-    let count = 0;
-    // With little in flight there is not much that could overtake.
-    const threshold = Math.min(this.#threshold, Math.max(LOSS_THRESHOLD, this.#segments.length >> 1));
-    for (const segment of this.#segments) {
-      if (this.#delivered - segment.order >= threshold && this.#markLost(segment)) count++;
-    }
-    return count;
+  /** Marks `segment` as lost; false when it is held by the peer or marked already. */
+  markLost(segment: SentSegment): boolean {
+    if (segment.sacked || segment.lost) return false;
+    this.#leaveFlight(segment);
+    segment.lost = true;
+    this.#lost.push(segment.index);
+    this.#lostBytes += segment.payload.length;
+    return true;
   }
 
   /** Marks the first segment as lost; false when it is held by the peer or marked already. */
   markFirstLost(): boolean {
-    const first = this.#segments[0];
-    return first !== undefined && this.#markLost(first);
+    const { first } = this;
+    return first !== undefined && this.markLost(first);
   }
 
   /** Marks all that the peer does not hold. With `forget` what it holds, too: it may have dropped it (RFC 2018). */
   markAllLost(forget: boolean): void {
-    for (const segment of this.#segments) {
-      if (forget && segment.sacked) {
+    for (let index = this.#ring.from; index < this.#ring.to; index++) {
+      const segment = this.#ring.at(index);
+      if (segment === undefined) continue;
+      if (segment.sacked && forget) {
         segment.sacked = false;
-        this.#inFlight += segment.payload.length;
+        this.#sacked--;
+        this.#enterFlight(segment);
       }
-      this.#markLost(segment);
+      this.markLost(segment);
     }
   }
 
-  /** The round-trip time of the youngest segment that arrived at its first try since the last call, milliseconds. */
-  takeSample(): number | undefined {
-    const rtt = this.#sample?.rtt;
-    this.#sample = undefined;
-    return rtt;
+  /** Takes the marks of all lost segments back. They count as sent at `now`, or old age would mark them again. */
+  unmarkLost(now: Instant): void {
+    for (let segment = this.firstLost; segment !== undefined; segment = this.firstLost) {
+      segment.lost = false;
+      segment.order = this.#order++;
+      segment.sentAt = now;
+      // What is heard of it next may well answer an earlier transmission.
+      segment.transmissions++;
+      this.#lostBytes -= segment.payload.length;
+      this.#enterFlight(segment);
+    }
   }
 
   clear(): void {
-    this.#segments.length = 0;
-    this.#inFlight = this.#bytes = this.#lost = 0;
+    this.#ring.clear();
+    this.#lost.clear();
+    this.#oldest = this.#youngest = undefined;
+    this.#inFlight = this.#bytes = this.#sacked = 0;
   }
 
-  #noteDelivery(segment: SentSegment, now: Instant, minimumRtt: number): void {
-    const elapsed = now - segment.sentAt;
-    const isEarlierOne = segment.transmissions > 1 && elapsed < minimumRtt;
-    // It was not lost, only late.
-    if (segment.lost || isEarlierOne) this.#threshold = Math.min(MAX_LOSS_THRESHOLD, 2 * this.#threshold);
-    if (segment.transmissions === 1) {
-      if (this.#sample === undefined || segment.sentAt >= this.#sample.sentAt) {
-        this.#sample = { sentAt: segment.sentAt, rtt: elapsed };
+  #transmit(segment: SentSegment, now: Instant): void {
+    segment.order = this.#order++;
+    segment.sentAt = now;
+    segment.transmissions++;
+    this.#enterFlight(segment);
+  }
+
+  #sackRange(left: number, right: number): number {
+    const ring = this.#ring;
+    let count = 0;
+    let index = ring.find(left);
+    const start = index;
+    for (let segment = ring.at(index); segment !== undefined; segment = ring.at(index)) {
+      if (segment.sacked) {
+        index = Math.max(index + 1, segment.skip);
+        continue;
       }
-    } else if (isEarlierOne) {
-      // Too soon for the last transmission: it was an earlier one (RFC 8985 section 6.2).
-      return;
+      if (isAfter(segment.end, right)) break;
+      this.#deliver(segment);
+      segment.sacked = true;
+      this.#sacked++;
+      segment.skip = ++index;
+      count++;
     }
-    this.#delivered = Math.max(this.#delivered, segment.order);
+    // The next report of this range jumps over what is known.
+    const first = ring.at(start);
+    if (first?.sacked === true && first.skip < index && isBefore(first.sequence, right)) first.skip = index;
+    return count;
+  }
+
+  #deliver(segment: SentSegment): void {
+    if (!segment.lost) this.#leaveFlight(segment);
+    if (!segment.wasDelivered) this.#observer.onDelivered(segment);
+    segment.wasDelivered = true;
+    segment.lost = false;
+  }
+
+  #enterFlight(segment: SentSegment): void {
+    this.#inFlight += segment.payload.length;
+    segment.inFlight = this.#inFlight;
+    segment.earlier = this.#youngest;
+    segment.later = undefined;
+    if (this.#youngest === undefined) this.#oldest = segment;
+    else this.#youngest.later = segment;
+    this.#youngest = segment;
   }
 
   #leaveFlight(segment: SentSegment): void {
-    if (segment.lost) {
-      segment.lost = false;
-      this.#lost--;
-    } else if (!segment.sacked) {
-      this.#inFlight -= segment.payload.length;
-    }
-  }
-
-  #markLost(segment: SentSegment): boolean {
-    if (segment.sacked || segment.lost) return false;
-    segment.lost = true;
-    this.#lost++;
     this.#inFlight -= segment.payload.length;
-    return true;
+    if (segment.earlier === undefined) this.#oldest = segment.later;
+    else segment.earlier.later = segment.later;
+    if (segment.later === undefined) this.#youngest = segment.earlier;
+    else segment.later.earlier = segment.earlier;
+    segment.earlier = segment.later = undefined;
   }
-}
-
-function covers(block: SackBlock, segment: SentSegment): boolean {
-  return !isBefore(segment.sequence, block.left) && !isAfter(segment.end, block.right) &&
-    sequenceDifference(block.right, block.left) > 0;
 }

@@ -34,9 +34,20 @@ export function resetFor(offender: Segment): Segment {
   return { flags: Flag.RST, sequence, acknowledgement: 0, window: 0, payload: NO_PAYLOAD };
 }
 
-/** Whether data may lie `distance` bytes after what is expected; beyond, a sequence number is noise. */
-export function isPlausible(distance: number): boolean {
-  return distance >= 0 && distance <= MAX_DISTANCE;
+/** Whether data may lie `distance` bytes after what is expected; beyond `limit`, a sequence number is noise. */
+export function isPlausible(distance: number, limit: number = MAX_DISTANCE): boolean {
+  return distance >= 0 && distance <= limit;
 }
 
+/** How far ahead a peer may be that was promised a window of so many segments, bytes. */
+export function plausibleDistance(windowSegments: number): number {
+  const isExtended = windowSegments > COMMON_WINDOW;
+  return isExtended ? Math.min(LARGEST_DISTANCE, windowSegments * LARGE_SEGMENT) : MAX_DISTANCE;
+}
+
+const COMMON_WINDOW = 512;
+/** The largest segments that common path MTUs allow. */
+const LARGE_SEGMENT = 16_384;
+/** Half of what sequence numbers can tell apart. */
+const LARGEST_DISTANCE = 2 ** 30;
 const MAX_DISTANCE = MAX_OUTSTANDING * 65_535;

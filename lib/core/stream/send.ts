@@ -1,100 +1,85 @@
 /**
- * The sending half of a stream: buffer, segments, window, loss recovery, retransmission timer, zero-window probes.
+ * The sending half of a stream: buffer, segments, window, pace, retransmission timer, zero-window probes.
  */
 
 import type { Instant } from "../machine.ts";
 import { isAfter, isBefore, sequenceAdd } from "../seq.ts";
-import { ByteQueue } from "../../wire/byte_queue.ts";
 import type { SackBlock } from "../../wire/sack.ts";
-import { type CongestionController, type CongestionFactory, NewReno } from "./congestion.ts";
+import type { CongestionController } from "./congestion.ts";
+import { defaultCongestion } from "./congestion_choice.ts";
+import { earlier } from "./deadlines.ts";
 import { Nagle } from "./nagle.ts";
-import { RoundTripTime } from "./rtt.ts";
-import { LOSS_THRESHOLD, Scoreboard, type SentSegment } from "./scoreboard.ts";
-import { MAX_OUTSTANDING, SEGMENT_SIZE } from "./segment.ts";
+import { Pacer } from "./pacer.ts";
+import { PeerWindow } from "./peer_window.ts";
+import { FOREIGN_PROFILE, isExtended, type TransportProfile } from "./profile.ts";
+import { Progress } from "./progress.ts";
+import { Recovery } from "./recovery.ts";
+import { RetransmissionTimer } from "./retransmission_timer.ts";
+import type { RoundTripTime } from "./rtt.ts";
+import type { SentSegment } from "./scoreboard.ts";
+import { beginsLikeSack } from "./sack_check.ts";
+import { SEGMENT_SIZE } from "./segment.ts";
+import { SendQueue } from "./send_queue.ts";
+import {
+  type Acknowledgement,
+  cutAnew,
+  type DataSegment,
+  emptyStats,
+  type SendOptions,
+  type SendStats,
+} from "./send_types.ts";
+
+export type { Acknowledgement, DataSegment, SendOptions, SendStats } from "./send_types.ts";
 
 /** Bytes a writer may be ahead of the peer's acknowledgements unless configured. */
 export const SEND_BUFFER = 1_048_576;
+/** Where a larger window was agreed on, a congestion window ahead of what was sent, and this in all. */
+export const LARGEST_SEND_BUFFER = 67_108_864;
 /** Data that is not acknowledged for this time ends the stream, milliseconds. */
 export const GIVE_UP_MS = 60_000;
 /** But not before so many transmissions: the time may have passed in sleep. */
 const GIVE_UP_TRIES = 6;
-/** First and longest distance of zero-window probes, milliseconds, and how many there are (Pilot Protocol). */
-export const PROBE_FIRST_MS = 500;
-export const PROBE_LONGEST_MS = 30_000;
+/** There are at most so many zero-window probes in a row (Pilot Protocol). */
 export const MAX_PROBES = 30;
-
-/** A piece of data to send: a new one, or exactly one that was sent before. */
-export interface DataSegment {
-  readonly sequence: number;
-  readonly payload: Uint8Array;
-}
-
-/** What an ACK packet of the peer says. */
-export interface Acknowledgement {
-  readonly number: number;
-  /** Segments; absent on packets whose window field means nothing. */
-  readonly window: number;
-  readonly blocks: readonly SackBlock[];
-  /** Whether the packet carried data. */
-  readonly hasData: boolean;
-}
-
-/** Counters for operators. */
-export interface SendStats {
-  bytes: number;
-  segments: number;
-  retransmissions: number;
-  fastRetransmissions: number;
-  duplicates: number;
-  sackBlocks: number;
-}
-
-/** What {@linkcode SendSide} is made with; the defaults are those of a stream. */
-export interface SendOptions {
-  /** Bytes. */
-  readonly capacity?: number | undefined;
-  readonly congestion?: CongestionFactory | undefined;
-  /** Payload bytes of a full segment. */
-  readonly segmentSize?: number | undefined;
-}
 
 /** The sending half. Knows nothing of SYN and FIN but the number of the first byte. */
 export class SendSide {
-  readonly stats: SendStats = {
-    bytes: 0,
-    segments: 0,
-    retransmissions: 0,
-    fastRetransmissions: 0,
-    duplicates: 0,
-    sackBlocks: 0,
-  };
-  readonly rtt = new RoundTripTime();
+  readonly stats: SendStats = emptyStats();
   readonly congestion: CongestionController;
-  readonly #buffer = new ByteQueue();
-  readonly #capacity: number;
-  readonly #segmentSize: number;
-  readonly #board = new Scoreboard();
+  readonly #buffer = new SendQueue();
+  readonly #fixedCapacity: number | undefined;
+  #profile: TransportProfile;
+  readonly #recovery: Recovery;
   readonly #nagle: Nagle;
+  readonly #pacer: Pacer;
+  readonly #timer: RetransmissionTimer;
+  readonly #progress: Progress;
+  /** Pieces of a segment that became too large for the path. */
+  readonly #pieces: DataSegment[] = [];
+  #segmentSize: number;
   #unacknowledged: number;
   #next: number;
-  /** Segments the peer takes; `undefined` until it advertised any. */
-  #window: number | undefined;
-  #recovery: { readonly kind: "loss" | "timeout"; readonly until: number } | undefined;
-  #duplicates = 0;
-  #peerSacks = false;
-  #limited = false;
-  #urgentRepeat = false;
-  #probes = 0;
-  #probeDue = false;
-  #deadline: Instant | undefined;
+  readonly #window: PeerWindow;
+  /** The congestion window stopped the sender before this number was sent. */
+  #limitedUntil: number;
+  #isPaced = false;
+  #probeDue: "none" | "window" | "tail" = "none";
   #progressAt: Instant = 0;
 
   constructor(first: number, options: SendOptions = {}) {
     this.#unacknowledged = this.#next = first;
-    this.#capacity = options.capacity ?? SEND_BUFFER;
+    this.#limitedUntil = sequenceAdd(first, -1);
+    this.#fixedCapacity = options.capacity;
     this.#segmentSize = options.segmentSize ?? SEGMENT_SIZE;
-    this.congestion = options.congestion?.(this.#segmentSize) ?? new NewReno(this.#segmentSize);
+    this.#profile = options.profile ?? FOREIGN_PROFILE;
+    this.#window = new PeerWindow(this.#profile);
+    const factory = options.congestion ?? defaultCongestion;
+    this.congestion = factory({ segmentSize: this.#segmentSize, seed: first });
+    this.#recovery = new Recovery(this.congestion);
+    this.#progress = new Progress(this.#recovery, this.congestion, first);
+    this.#timer = new RetransmissionTimer(this.#recovery, isExtended(this.#profile));
     this.#nagle = new Nagle(first);
+    this.#pacer = new Pacer(this.#segmentSize);
   }
 
   /** The number of the next new byte. */
@@ -102,41 +87,49 @@ export class SendSide {
     return this.#next;
   }
 
-  /** The number of the first byte that is not acknowledged. */
-  get unacknowledged(): number {
-    return this.#unacknowledged;
+  get rtt(): RoundTripTime {
+    return this.#recovery.rtt;
   }
 
   /** Bytes a write may add. */
   get room(): number {
-    return this.#capacity - this.#buffer.length - this.#board.bytes;
+    const outstanding = this.#recovery.board.bytes;
+    const waiting = this.#buffer.length;
+    // While a loss is repaired, much more than a window can be outstanding.
+    if (this.#isElastic) return Math.min(this.capacity, LARGEST_SEND_BUFFER - outstanding) - waiting;
+    return this.capacity - outstanding - waiting;
+  }
+
+  get #isElastic(): boolean {
+    return this.#fixedCapacity === undefined && isExtended(this.#profile);
   }
 
   get capacity(): number {
-    return this.#capacity;
+    if (!this.#isElastic) return this.#fixedCapacity ?? SEND_BUFFER;
+    return Math.floor(Math.max(SEND_BUFFER, Math.min(this.congestion.window, LARGEST_SEND_BUFFER)));
   }
 
   /** Whether all that was written is acknowledged. */
   get isDrained(): boolean {
-    return this.#buffer.length === 0 && this.#board.count === 0;
+    return this.#buffer.length === 0 && this.#recovery.board.count === 0;
   }
 
   get inFlight(): number {
-    return this.#board.inFlight;
+    return this.#recovery.board.inFlight;
   }
 
   /** Segments not acknowledged. */
   get outstanding(): number {
-    return this.#board.count;
+    return this.#recovery.board.count;
   }
 
   /** The peer's window in segments, 0 while unknown. */
   get window(): number {
-    return this.#window ?? 0;
+    return this.#window.segments ?? 0;
   }
 
   get inRecovery(): boolean {
-    return this.#recovery !== undefined;
+    return this.#recovery.kind !== undefined;
   }
 
   /** Copies as much of `data` as there is room for and returns the number of bytes. */
@@ -155,217 +148,253 @@ export class SendSide {
 
   /** Takes the window of the peer's SYN or SYN+ACK. */
   open(window: number): void {
-    if (window > 0) this.#window = window;
+    this.#window.open(window);
+  }
+
+  /** New segments have at most so many bytes. What was sent keeps its bounds, for peers that insist on them. */
+  setSegmentSize(bytes: number): void {
+    this.#segmentSize = bytes;
+  }
+
+  /** Takes what was agreed on with the peer, before anything was sent. */
+  setProfile(profile: TransportProfile): void {
+    this.#profile = profile;
+    this.#window.setProfile(profile);
+    this.#timer.setOwnPeer(isExtended(profile));
   }
 
   /** Takes an ACK packet in. Returns whether it acknowledged new data. Numbers that cannot be true are ignored. */
   acknowledge(packet: Acknowledgement, now: Instant): boolean {
     if (isBefore(packet.number, this.#unacknowledged) || isAfter(packet.number, this.#next)) return false;
-    const before = { inFlight: this.#board.inFlight, count: this.#board.count, window: this.#window };
+    const recovery = this.#recovery;
+    const { board, rate } = recovery;
+    const { count, inFlight } = board;
     const isNew = packet.number !== this.#unacknowledged;
-    const minimumRtt = this.rtt.minimum ?? 0;
+    const wasLimited = !isAfter(this.#unacknowledged, this.#limitedUntil);
+    const window = this.#window.segments;
+    const deliveredBefore = rate.delivered;
     this.#unacknowledged = packet.number;
-    const bytes = this.#board.acknowledge(packet.number, now, minimumRtt);
-    const sacked = this.#board.sack(packet.blocks, now, minimumRtt);
-    this.stats.sackBlocks += packet.blocks.length;
-    if (packet.blocks.length > 0) this.#peerSacks = true;
-    const rtt = this.#board.takeSample();
-    if (rtt !== undefined) this.rtt.sample(rtt);
-    if (isNew || sacked > 0) {
+    recovery.begin(now);
+    const acknowledged = isNew ? board.acknowledge(packet.number) : 0;
+    if (packet.blocks.length > 0) this.#takeBlocks(packet.blocks);
+    const delivered = rate.delivered - deliveredBefore;
+    if (isNew || delivered > 0) {
       this.#progressAt = now;
-      this.rtt.resetBackOff();
+      recovery.noteProgress();
     }
-    if (this.#updateWindow(packet, { isNew, hadOutstanding: before.count > 0 })) this.#progressAt = now;
-    if (isNew) {
-      this.#duplicates = 0;
-      this.#probes = 0;
-      this.#leaveRecovery();
-      if (this.#recovery?.kind !== "loss") {
-        const { inFlight } = before;
-        this.congestion.onAcknowledged({ bytes, inFlight, rtt, limited: this.#limited, now });
-      }
-      this.#deadline = undefined;
-    } else if (before.count > 0) {
-      this.#countDuplicate(packet, before.window);
+    if (this.#updateWindow(packet, { isNew, hadOutstanding: count > 0 })) this.#progressAt = now;
+    const isDuplicate = !isNew && count > 0 && this.#isDuplicate(packet, window);
+    if (isDuplicate) this.stats.duplicates++;
+    recovery.finish({ isNew, isDuplicate, inFlight, unacknowledged: packet.number, next: this.#next });
+    if (delivered > 0) {
+      this.#progress.report(
+        { acknowledged, delivered, inFlight, limited: wasLimited, number: packet.number },
+        this.#next,
+        now,
+      );
     }
-    this.#recover({ isNew, inFlight: before.inFlight, now });
+    if (isNew || delivered > 0) this.#timer.stop();
     this.#arm(now);
     return isNew;
   }
 
   /** The next segment that may be sent now. */
   poll(now: Instant): DataSegment | undefined {
+    if (this.#pieces.length > 0) return this.#pieces.shift();
     const segment = this.#pick(now);
-    if (segment !== undefined) this.#arm(now);
+    if (segment === undefined) return undefined;
+    this.#arm(now);
     return segment;
   }
 
   /** When {@linkcode handleTimeout} or {@linkcode poll} has something to do. */
   get deadline(): Instant | undefined {
-    const held = this.#nagle.deadline;
-    if (held === undefined || this.#deadline === undefined) return held ?? this.#deadline;
-    return Math.min(held, this.#deadline);
+    let next = this.#timer.deadline;
+    next = earlier(next, this.#nagle.deadline);
+    next = earlier(next, this.#recovery.rack.deadline);
+    return this.#isPaced ? earlier(next, this.#pacer.deadline) : next;
   }
 
   /** Looks at the clock. Returns `"unreachable"` when it is time to give the peer up. */
   handleTimeout(now: Instant): "unreachable" | undefined {
     if (this.#nagle.expire(now)) this.flush();
-    if (this.#deadline === undefined || now < this.#deadline) return undefined;
-    this.#deadline = undefined;
-    if (this.#isBlocked) {
-      if (this.#probes >= MAX_PROBES) return "unreachable";
-      this.#probes++;
-      this.#probeDue = true;
+    if (this.#pacer.deadline <= now) this.#isPaced = false;
+    const { board } = this.#recovery;
+    const facts = { isNew: false, isDuplicate: false, inFlight: board.inFlight };
+    this.#recovery.handleTimeout({ ...facts, unacknowledged: this.#unacknowledged, next: this.#next }, now);
+    const expired = this.#timer.expire(now);
+    if (expired === undefined) return undefined;
+    if (expired === "window") {
+      if (this.#timer.probes > MAX_PROBES) return "unreachable";
+      this.#probeDue = "window";
+    } else if (expired === "tail") {
+      this.#probeDue = "tail";
     } else {
-      const tries = this.#board.first?.transmissions;
-      if (tries === undefined) return undefined;
+      const tries = board.first?.transmissions ?? 0;
       if (now - this.#progressAt >= GIVE_UP_MS && tries >= GIVE_UP_TRIES) return "unreachable";
-      this.#expire(now);
+      this.#recovery.expire({ bytes: Math.min(board.bytes, this.congestion.window), next: this.#next }, now);
     }
     this.#arm(now);
     return undefined;
   }
 
+  /** The packets take another path from now on: what is in flight may be gone, and nothing is known of the new one. */
+  handlePathChange(now: Instant): void {
+    this.#recovery.handlePathChange(this.#next);
+    this.#progress.forgiveLosses();
+    this.congestion.onPathChange(now);
+    this.#pacer.reset();
+    this.#timer.stop();
+    this.#arm(now);
+  }
+
   /** Forgets all data. */
   clear(): void {
     this.#buffer.clear();
-    this.#board.clear();
-    this.#deadline = undefined;
+    this.#recovery.board.clear();
+    this.#recovery.rack.deadline = undefined;
+    this.#pieces.length = 0;
+    this.#isPaced = false;
+    this.#timer.stop();
     this.#nagle.noteSent(this.#next, false);
   }
 
   /** The peer advertised a closed window, and there is something to send. */
   get #isBlocked(): boolean {
-    return this.#window === 0 && (this.#board.count > 0 || this.#buffer.length > 0);
+    return this.#window.isClosed && (this.#recovery.board.count > 0 || this.#buffer.length > 0);
   }
 
-  #expire(now: Instant): void {
-    const first = this.#recovery?.kind !== "timeout";
-    this.congestion.onTimeout(Math.min(this.#board.bytes, this.congestion.window), { first, now });
-    this.#recovery = { kind: "timeout", until: this.#next };
-    this.#duplicates = 0;
-    this.#board.markAllLost(!first);
-    this.rtt.backOff();
+  #takeBlocks(blocks: readonly SackBlock[]): void {
+    this.#recovery.board.sack(blocks);
+    this.#recovery.peerSacks = true;
+    this.stats.sackBlocks += blocks.length;
   }
 
-  /**
-   * A window counts once the peer has ever advertised one; an old node's keep-alive carries 0 without meaning it.
-   * Returns whether a closed window opened.
-   */
+  /** Returns whether a closed window opened. */
   #updateWindow(packet: Acknowledgement, was: { isNew: boolean; hadOutstanding: boolean }): boolean {
-    const isOpening = this.#window === 0 && packet.window > 0;
-    const isMeant = packet.window > 0 || (this.#window !== undefined && (was.isNew || was.hadOutstanding));
-    if (isMeant) this.#window = packet.window;
-    if (!isOpening) return false;
+    if (was.isNew) this.#timer.probes = 0;
+    if (!this.#window.update(packet.window, was)) return false;
     // What was sent into the closed window was thrown away, which says nothing about the path.
-    this.#board.markAllLost(false);
-    this.#probes = 0;
-    this.#probeDue = false;
-    this.#deadline = undefined;
+    this.#recovery.board.markAllLost(false);
+    this.#progress.forgiveLosses();
+    this.#recovery.rack.deadline = undefined;
+    this.#timer.probes = 0;
+    this.#probeDue = "none";
+    this.#timer.stop();
     return true;
   }
 
   /** RFC 5681 section 2; a peer that reports with SACK may repeat each report without, which counts once. */
-  #countDuplicate(packet: Acknowledgement, window: number | undefined): void {
-    const reports = packet.blocks.length > 0;
-    const isBare = !packet.hasData && packet.window === window && !this.#peerSacks;
-    if (!reports && !isBare) return;
-    this.stats.duplicates++;
-    this.#duplicates++;
-  }
-
-  #leaveRecovery(): void {
-    if (this.#recovery !== undefined && !isBefore(this.#unacknowledged, this.#recovery.until)) {
-      this.#recovery = undefined;
-    }
-  }
-
-  /** Finds out what is lost, and reduces the window once per flight. */
-  #recover(packet: { isNew: boolean; inFlight: number; now: Instant }): void {
-    // Who does not report what it holds may hold what looks overtaken.
-    let lost = this.#peerSacks ? this.#board.detectLosses() : 0;
-    const isThird = !packet.isNew && this.#duplicates === LOSS_THRESHOLD && !this.#peerSacks;
-    // RFC 6582: without SACK an acknowledgement of a part shows the next hole.
-    const isPartial = packet.isNew && this.#recovery?.kind === "loss" && !this.#peerSacks;
-    if ((isThird || isPartial) && this.#board.markFirstLost()) {
-      lost++;
-      this.#urgentRepeat = true;
-    }
-    if (lost === 0 || this.#recovery !== undefined) return;
-    this.congestion.onLoss(packet.inFlight, packet.now);
-    this.#recovery = { kind: "loss", until: this.#next };
-    this.#urgentRepeat = true;
+  #isDuplicate(packet: Acknowledgement, window: number | undefined): boolean {
+    if (packet.blocks.length > 0) return true;
+    return !packet.hasData && this.#window.scale(packet.window) === window && !this.#recovery.peerSacks;
   }
 
   #pick(now: Instant): DataSegment | undefined {
-    if (this.#window === 0) return this.#probeDue ? this.#pollProbe(now) : undefined;
-    const lost = this.#board.firstLost;
+    this.#isPaced = false;
+    if (this.#probeDue !== "none") return this.#pollProbe(now);
+    if (this.#window.isClosed) return undefined;
+    const recovery = this.#recovery;
+    const lost = recovery.board.firstLost;
     if (lost === undefined) return this.#pollNew(now);
-    this.#limited = !this.#urgentRepeat && !this.#fits(lost.payload.length);
-    if (this.#limited) return undefined;
-    this.#urgentRepeat = false;
-    if (this.#recovery?.kind === "loss") this.stats.fastRetransmissions++;
+    if (!recovery.isUrgent && !this.#mayLeave(lost.payload.length, now)) return undefined;
+    recovery.isUrgent = false;
+    if (recovery.kind === "loss") this.stats.fastRetransmissions++;
     return this.#repeat(lost, now);
   }
 
-  /** A probe is a whole segment that the peer takes if it has room by now. */
+  /**
+   * Into a closed window, a whole segment that the peer takes if it has room by now. At the end of a flight of which
+   * nothing is heard, new data if there is any, else the last segment again (RFC 8985 section 7.3).
+   */
   #pollProbe(now: Instant): DataSegment | undefined {
-    this.#probeDue = false;
-    const first = this.#board.first;
-    return first === undefined ? this.#cut(now) : this.#repeat(first, now);
+    const isTail = this.#probeDue === "tail";
+    const { board } = this.#recovery;
+    this.#probeDue = "none";
+    const old = isTail ? board.last : board.first;
+    const isNew = isTail ? this.#hasRoomAtPeer : old === undefined;
+    const fresh = isNew ? this.#cut(now) : undefined;
+    if (fresh === undefined && old === undefined) return undefined;
+    const segment = fresh ?? (old === undefined ? undefined : this.#repeat(old, now));
+    if (isTail) this.#recovery.noteProbe(this.#next, fresh === undefined);
+    return segment;
   }
 
-  #repeat(segment: SentSegment, now: Instant): DataSegment {
-    this.#board.repeat(segment, now);
-    if (segment === this.#board.first) this.#deadline = undefined;
+  #repeat(segment: SentSegment, now: Instant): DataSegment | undefined {
+    const { board } = this.#recovery;
+    const wasIdle = board.inFlight === 0;
+    board.repeat(segment, now);
+    this.#noteSent(segment, wasIdle, now);
+    if (segment === board.first) this.#timer.stop();
     this.stats.retransmissions++;
-    return segment;
+    const { sequence, payload } = segment;
+    if (payload.length <= this.#segmentSize || !isExtended(this.#profile)) return { sequence, payload };
+    // A peer like us puts the bytes together however they are cut.
+    this.#pieces.push(...cutAnew(segment, this.#segmentSize));
+    return this.#pieces.shift();
   }
 
   #pollNew(now: Instant): DataSegment | undefined {
     const size = Math.min(this.#segmentSize, this.#buffer.length);
-    this.#limited = false;
-    if (size === 0 || this.#board.count >= Math.min(MAX_OUTSTANDING, this.#window ?? MAX_OUTSTANDING)) {
+    const { board, rate } = this.#recovery;
+    if (size === 0) {
+      if (board.inFlight < this.congestion.window) rate.noteAppLimited(board.inFlight);
       return undefined;
     }
-    this.#limited = !this.#fits(size);
-    if (this.#limited) return undefined;
+    if (!this.#hasRoomAtPeer) return undefined;
+    if (this.#recovery.transmitAllowance > 0) this.#recovery.transmitAllowance--;
+    else if (!this.#mayLeave(size, now)) return undefined;
     const mayLeave = size === this.#segmentSize || this.#nagle.allows(this.#next, this.#unacknowledged, now);
     return mayLeave ? this.#cut(now) : undefined;
+  }
+
+  get #hasRoomAtPeer(): boolean {
+    return this.#recovery.board.count < this.#window.limit;
   }
 
   /** Makes the next new segment. Data that a receiver would take for SACK is cut behind its fourth byte. */
   #cut(now: Instant): DataSegment | undefined {
     const size = Math.min(this.#segmentSize, this.#buffer.length);
     if (size === 0) return undefined;
-    const isAmbiguous = size > 4 && this.#buffer.uint32(0) === SACK_MAGIC;
-    const payload = this.#buffer.take(isAmbiguous ? 4 : size);
-    if (this.#board.count === 0) this.#progressAt = now;
-    const segment = this.#board.push(this.#next, payload, now);
+    let payload = this.#buffer.take(size);
+    const isAmbiguous = size > 4 && beginsLikeSack(payload);
+    if (isAmbiguous) {
+      this.#buffer.putBack(payload.subarray(4));
+      payload = payload.subarray(0, 4);
+    }
+    const { board } = this.#recovery;
+    if (board.count === 0) this.#progressAt = now;
+    const wasIdle = board.inFlight === 0;
+    const sequence = this.#next;
+    const segment = board.push(sequence, payload, now);
     this.#next = segment.end;
+    this.#noteSent(segment, wasIdle, now);
     this.#nagle.noteSent(segment.end, size < this.#segmentSize && !isAmbiguous);
+    this.#timer.noteNewData();
     this.stats.bytes += payload.length;
     this.stats.segments++;
-    return segment;
+    return { sequence, payload };
   }
 
-  #fits(size: number): boolean {
-    const { inFlight } = this.#board;
-    return inFlight === 0 || inFlight + size <= this.congestion.window;
+  #noteSent(segment: SentSegment, wasIdle: boolean, now: Instant): void {
+    const { board, rate } = this.#recovery;
+    rate.noteSent(segment, wasIdle, now);
+    this.congestion.onSent(segment.payload.length, { inFlight: board.inFlight, wasIdle, now });
+    this.#pacer.noteSent(segment.payload.length, now, this.congestion.pacingRate);
   }
 
-  /** Starts the timer unless it runs (RFC 6298 section 5.1 to 5.3). */
-  #arm(now: Instant): void {
-    if (this.#isBlocked) {
-      const distance = Math.max(PROBE_FIRST_MS, this.rtt.timeout) * 2 ** Math.min(this.#probes, 16);
-      this.#deadline ??= now + Math.min(PROBE_LONGEST_MS, distance);
-    } else if (this.#board.count === 0) {
-      this.#deadline = undefined;
-    } else {
-      this.#deadline ??= now + this.rtt.timeout;
+  /** Whether window and pace let a segment go. */
+  #mayLeave(size: number, now: Instant): boolean {
+    const { inFlight } = this.#recovery.board;
+    if (inFlight > 0 && inFlight + size > this.congestion.window) {
+      this.#limitedUntil = this.#next;
+      return false;
     }
+    this.#isPaced = !this.#pacer.allows(now, this.congestion.pacingRate);
+    return !this.#isPaced;
+  }
+
+  #arm(now: Instant): void {
+    this.#timer.arm(this.#isBlocked ? "window" : this.#recovery.board.count === 0 ? "none" : "data", now);
   }
 }
-
-/** "SACK" as a number. */
-const SACK_MAGIC = 0x5341434b;

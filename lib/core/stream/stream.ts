@@ -11,6 +11,7 @@ import { EMBRYONIC_MS } from "./opening.ts";
 import type { StreamEvent } from "./events.ts";
 import { handleIncoming } from "./incoming.ts";
 import { type StreamStats, streamStats } from "./info.ts";
+import type { TransportProfile } from "./profile.ts";
 import type { Segment } from "./segment.ts";
 import { type CloseReason, isOpening, mayReceive, maySend, peerIsFinished, type State } from "./state.ts";
 import { handleTimeouts, nextTimeout, sendHandshake } from "./timeouts.ts";
@@ -46,6 +47,21 @@ export class Stream {
 
   get state(): State {
     return this.#core.state;
+  }
+
+  /** Takes what was agreed on with the peer; without effect once the handshake is complete. */
+  setProfile(profile: TransportProfile): void {
+    if (this.#core.state.name === "SYN_SENT") this.#core.setProfile(profile);
+  }
+
+  /** New segments have at most so many payload bytes: what the path carries. */
+  setSegmentSize(bytes: number): void {
+    this.#core.send.setSegmentSize(bytes);
+  }
+
+  /** The packets take another path from now on, or the path has come back. */
+  handlePathChange(now: Instant): void {
+    this.#core.send.handlePathChange(now);
   }
 
   /** Whether a SYN with this number opened this stream: its repetition is answered like the first. */

@@ -4,6 +4,7 @@
 
 import type { Instant } from "../machine.ts";
 import type { StreamCore, TimerName } from "./core.ts";
+import { earlier } from "./deadlines.ts";
 import { isOpening, maySend } from "./state.ts";
 
 /** When {@linkcode handleTimeouts} has something to do, `undefined` for never. */
@@ -34,6 +35,7 @@ export function sendHandshake(core: StreamCore, now: Instant): void {
   const distance = core.isPassive ? opening.nextSynAck() : opening.nextSyn();
   if (distance === undefined) return core.fail("timeout", { tellPeer: false });
   core.timers.set("handshake", now + distance);
+  opening.noteSent(now);
   if (!core.isPassive) return outbox.pushSyn(core.first);
   // An old node ignores a SYN+ACK once it has one, but confirms a byte that it acknowledged before.
   if (core.isForeign && opening.isRepeated) outbox.pushProbe();
@@ -71,9 +73,4 @@ function watch(core: StreamCore, now: Instant): void {
   if (action === undefined || !core.send.isDrained) return;
   if (action === "probe") core.outbox.pushProbe();
   else core.outbox.pushKeepAlive();
-}
-
-function earlier(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return Math.min(a, b);
 }

@@ -218,7 +218,11 @@ Deno.test("ports: one side forgets everything - data of the other brings a reset
 });
 
 Deno.test("ports: new connections per source are limited first, so one source cannot block the others", () => {
-  const world = new World({ allSources: { perSecond: 1, burst: 100 }, backlog: 1_000 });
+  const world = new World({
+    perSource: { perSecond: 10, burst: 64 },
+    allSources: { perSecond: 1, burst: 100 },
+    backlog: 1_000,
+  });
   world.b.listen(80);
   const knock = (node: number, port: number) => {
     world.b.handlePacket(forged({ source: { network: 0, node }, sourcePort: port, sequence: 5 }), world.now, {

@@ -1,10 +1,17 @@
 import { assert, assertEquals } from "../../assert.ts";
+import { CONTROLLERS } from "../../../lib/core/stream/congestion_choice.ts";
+import { OWN_PROFILE } from "../../../lib/core/stream/profile.ts";
+import type { StreamOptions } from "../../../lib/core/stream/stream.ts";
 import { concat, type Link, Pair, PERFECT, Random, sameBytes, TERRIBLE } from "./pair.ts";
 
 /** Sends random data both ways, ends both ways, and returns what went wrong. */
-function transfer(seed: number, link: Link, largest: number): string | undefined {
+function transfer(
+  seed: number,
+  options: { link: Link; largest: number; ends?: Partial<StreamOptions> },
+): string | undefined {
+  const { link, largest, ends = {} } = options;
   const random = new Random(seed);
-  const pair = new Pair({ seed, link });
+  const pair = new Pair({ seed, link, a: ends, b: ends });
   const fromA = random.bytes(random.int(largest));
   const fromB = random.bytes(random.int(largest));
   pair.a.give(fromA);
@@ -22,7 +29,18 @@ function transfer(seed: number, link: Link, largest: number): string | undefined
 
 Deno.test("a thousand terrible links: everything arrives, in both directions, and both ends close", () => {
   for (let seed = 1; seed <= Number(Deno.env.get("SEEDS") ?? 1_000); seed++) {
-    const problem = transfer(seed, TERRIBLE, 60_000);
+    const problem = transfer(seed, { link: TERRIBLE, largest: 60_000 });
+    assertEquals(problem, undefined, `seed ${seed}: ${problem}`);
+  }
+});
+
+Deno.test("terrible links between nodes like ours, with either controller", () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const congestion = seed % 2 === 0 ? CONTROLLERS.cubic : CONTROLLERS.bbr;
+    const link = { ...TERRIBLE, loss: 0.01 * (seed % 20), jitter: seed % 3 === 0 ? 0 : 30 };
+    const segmentSize = seed % 5 === 0 ? 5_000 : 1_152;
+    const ends = { profile: OWN_PROFILE, congestion, segmentSize };
+    const problem = transfer(seed, { link, largest: 400_000, ends });
     assertEquals(problem, undefined, `seed ${seed}: ${problem}`);
   }
 });

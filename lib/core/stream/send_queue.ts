@@ -1,0 +1,124 @@
+/**
+ * Bytes that were written and not yet cut into segments.
+ */
+
+import { concatBytes } from "../../wire/bytes.ts";
+import { Deque } from "./deque.ts";
+import { SEGMENT_SIZE } from "./segment.ts";
+
+/** Bytes are kept in blocks of up to this size: a whole number of segments, so that few segments span two. */
+const LARGEST_BLOCK = 56 * SEGMENT_SIZE;
+const SMALLEST_BLOCK = 2_048;
+
+/** Copies once, on the way in: segments are views of the blocks. */
+export class SendQueue {
+  readonly #blocks = new Deque<Uint8Array>();
+  #front: Uint8Array | undefined;
+  /** Where the first block goes on, and where the last one ends. */
+  #start = 0;
+  #end = 0;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Copies `data` to the end. */
+  push(data: Uint8Array): void {
+    let offset = 0;
+    while (offset < data.length) {
+      const free = (this.#blocks.last?.length ?? 0) - this.#end;
+      if (free <= 0) {
+        this.#addBlock(data, offset);
+        offset += this.#end;
+        continue;
+      }
+      const count = Math.min(free, data.length - offset);
+      this.#blocks.last?.set(data.subarray(offset, offset + count), this.#end);
+      this.#end += count;
+      offset += count;
+    }
+    this.#length += data.length;
+  }
+
+  /** Removes the first `count` bytes, which must be here. What is returned is not written any more. */
+  take(count: number): Uint8Array {
+    this.#length -= count;
+    if (this.#front !== undefined) return this.#takeFront(count, this.#front);
+    const first = this.#blocks.first;
+    const available = this.#available();
+    if (first === undefined) return new Uint8Array(0);
+    if (count < available || (count === available && this.#blocks.length > 1)) {
+      const view = first.subarray(this.#start, this.#start += count);
+      if (count === available) this.#dropFirst();
+      return view;
+    }
+    if (count === available) {
+      const view = first.subarray(this.#start, this.#end);
+      this.#start = this.#end;
+      // A large block is not kept for what may never come.
+      if (first.length > SMALLEST_BLOCK) this.clear();
+      return view;
+    }
+    return this.#gather(new Uint8Array(count), 0);
+  }
+
+  /** Puts what was taken last, or the end of it, back to the front. */
+  putBack(rest: Uint8Array): void {
+    this.#front = this.#front === undefined ? rest : concatBytes(rest, this.#front);
+    this.#length += rest.length;
+  }
+
+  clear(): void {
+    this.#front = undefined;
+    this.#blocks.clear();
+    this.#start = this.#end = this.#length = 0;
+  }
+
+  /** Bytes in the first block. */
+  #available(): number {
+    const first = this.#blocks.first;
+    return first === undefined ? 0 : (this.#blocks.length === 1 ? this.#end : first.length) - this.#start;
+  }
+
+  #addBlock(data: Uint8Array, offset: number): void {
+    const rest = data.length - offset;
+    const last = this.#blocks.last?.length ?? 0;
+    if (rest >= 2 * SMALLEST_BLOCK) {
+      this.#end = Math.min(rest, LARGEST_BLOCK);
+      this.#blocks.push(data.slice(offset, offset + this.#end));
+      return;
+    }
+    const block = new Uint8Array(Math.max(SMALLEST_BLOCK, rest, Math.min(LARGEST_BLOCK, 2 * last)));
+    block.set(data.subarray(offset));
+    this.#end = rest;
+    this.#blocks.push(block);
+  }
+
+  #dropFirst(): void {
+    this.#blocks.shift();
+    this.#start = 0;
+  }
+
+  #takeFront(count: number, front: Uint8Array): Uint8Array {
+    this.#front = front.length > count ? front.subarray(count) : undefined;
+    if (front.length >= count) return front.subarray(0, count);
+    const all = new Uint8Array(count);
+    all.set(front);
+    return this.#gather(all, front.length);
+  }
+
+  /** Fills `all` from `done` on with the next bytes. */
+  #gather(all: Uint8Array, done: number): Uint8Array {
+    while (done < all.length) {
+      const first = this.#blocks.first;
+      if (first === undefined) break;
+      const part = Math.min(this.#available(), all.length - done);
+      all.set(first.subarray(this.#start, this.#start + part), done);
+      this.#start += part;
+      done += part;
+      if (this.#blocks.length > 1 && this.#start === first.length) this.#dropFirst();
+    }
+    return all;
+  }
+}
