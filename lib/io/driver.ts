@@ -2,31 +2,32 @@
  * Drives a state machine on a real UDP socket.
  *
  * One receive loop, one timer, and sends that are pulled from the machine only as fast as the kernel takes them: a
- * machine that makes its packets when asked (streams do) feels backpressure, and nothing queues here. One send is
- * awaited before the next begins, because the runtime completes concurrent sends in any order, often reversed; the
- * price is about a tenth of the throughput of pipelined ones.
+ * machine that makes its packets when asked (streams do) feels backpressure, and at most one batch queues here.
+ * Everything that waits in the socket is fed before the machine is asked for events, packets and its deadline.
+ *
+ * With the runtime's own socket one send is awaited before the next begins, because the runtime completes concurrent
+ * sends in any order, often reversed; the price is about a tenth of the throughput of pipelined ones.
  */
 
 import type { Machine, Transmit } from "../core/machine.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { PilotError } from "../wire/error.ts";
+import { Receiver } from "./driver_receive.ts";
+import { Sender, type SendStats } from "./driver_send.ts";
+import {
+  type BatchSocket,
+  type DatagramSocket,
+  isBatchSocket,
+  openSocket,
+  toEndpoint,
+  type UdpMode,
+} from "./driver_socket.ts";
 
-/** Largest UDP payload (RFC 768: a 16-bit length). */
-const MAX_DATAGRAM = 65_535;
+export type { BatchSocket, DatagramSocket, UdpMode };
+
 /** Longest sleep of the timer in milliseconds: runtime timers stop during suspend, so the clock is read this often. */
 const MAX_SLEEP_MS = 2000;
 /** Pause after a failed receive in milliseconds, so that a broken socket cannot spin. */
 const RECEIVE_RETRY_MS = 10;
-/** Events and timers get a turn at least every so many sends. */
-const SENDS_PER_PUMP = 64;
-
-/** The part of a UDP socket that a driver uses; `Deno.listenDatagram` gives one. */
-export interface DatagramSocket {
-  readonly addr: Deno.Addr;
-  receive(buffer?: Uint8Array): Promise<[Uint8Array, Deno.Addr]>;
-  send(data: Uint8Array, to: Deno.Addr): Promise<number>;
-  close(): void;
-}
 
 /** How to bind and what to do with events. */
 export interface UdpDriverOptions<Event> {
@@ -34,6 +35,10 @@ export interface UdpDriverOptions<Event> {
   readonly host?: string;
   /** Port to bind; 0 (the default) lets the system choose. */
   readonly port?: number;
+  /** How to talk to the kernel, default `PILOT_UDP` of the environment, else `auto`. */
+  readonly udp?: UdpMode;
+  /** Whether datagrams too long for the path are lost instead of fragmented, where the socket can; default no. */
+  readonly dontFragment?: boolean;
   /** Gives the machine its time. */
   readonly clock: { now(): number };
   /** Called for every event of the machine; may call the machine's API without `wake()`. */
@@ -43,13 +48,9 @@ export interface UdpDriverOptions<Event> {
 }
 
 /** Counters of one socket. Bytes are UDP payload. */
-export interface UdpDriverStats {
+export interface UdpDriverStats extends SendStats {
   received: number;
   receivedBytes: number;
-  sent: number;
-  sentBytes: number;
-  /** Datagrams the kernel refused (too long, no route, firewall). Dropped: UDP promises nothing. */
-  sendErrors: number;
   receiveErrors: number;
 }
 
@@ -71,7 +72,8 @@ export class UdpDriver<Event> {
   readonly #machine: Machine<Event>;
   readonly #options: UdpDriverOptions<Event>;
   readonly #socket: DatagramSocket;
-  readonly #mapped: boolean;
+  readonly #receiver: Receiver;
+  readonly #sender: Sender;
   readonly #settle = Promise.withResolvers<void>();
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly due: number } | undefined;
   #cutPause: (() => void) | undefined;
@@ -94,13 +96,40 @@ export class UdpDriver<Event> {
   private constructor(machine: Machine<Event>, options: UdpDriverOptions<Event>) {
     this.#machine = machine;
     this.#options = options;
-    this.#socket = options.socket ?? openSocket(options.host ?? "0.0.0.0", options.port ?? 0);
+    this.#socket = options.socket ?? openSocket({
+      host: options.host ?? "0.0.0.0",
+      port: options.port ?? 0,
+      ...(options.udp === undefined ? {} : { udp: options.udp }),
+      ...(options.dontFragment === undefined ? {} : { dontFragment: options.dontFragment }),
+    });
     this.endpoint = toEndpoint(this.#socket.addr);
-    this.#mapped = this.endpoint.host === "::";
+    const isClosed = () => this.#closed;
+    const pump = () => this.#pump();
+    this.#receiver = new Receiver(this.#socket, {
+      isClosed,
+      pump,
+      now: () => options.clock.now(),
+      deliver: (from, data, now) => this.#deliver(from, data, now),
+    });
+    this.#sender = new Sender(this.#socket, {
+      isDualStack: this.endpoint.host === "::",
+      stats: this.stats,
+      hooks: { isClosed, pump, fill: (batch, size) => this.#fill(batch, size) },
+    });
     this.finished = this.#settle.promise;
     this.#receiveAll();
     // Not at once: events must not come before the caller has the driver in hand.
     queueMicrotask(() => this.#pump());
+  }
+
+  /** Whether this socket moves batches through native code. */
+  get udp(): "deno" | "ffi" {
+    return isBatchSocket(this.#socket) ? "ffi" : "deno";
+  }
+
+  /** Whether datagrams too long for the path are lost instead of fragmented, as asked for and possible. */
+  get dontFragment(): boolean {
+    return isBatchSocket(this.#socket) && this.#socket.dontFragment;
   }
 
   /** Call after every use of the machine's own API: sends what it wants to send and sets its timer. */
@@ -119,11 +148,9 @@ export class UdpDriver<Event> {
   }
 
   async #receiveAll(): Promise<void> {
-    const buffer = new Uint8Array(MAX_DATAGRAM);
     while (!this.#closed) {
       try {
-        const [view, from] = await this.#socket.receive(buffer);
-        this.#receive(view, from);
+        await this.#receiver.run();
       } catch {
         // Windows reports the ICMP errors of earlier sends here; none of them says that the socket is unusable.
         if (this.#closed) break;
@@ -135,14 +162,14 @@ export class UdpDriver<Event> {
     this.#settleWhenQuiet();
   }
 
-  #receive(view: Uint8Array, from: Deno.Addr): void {
-    if (this.#closed) return;
+  #deliver(from: Endpoint, data: Uint8Array, now: number): void {
     this.stats.received++;
-    this.stats.receivedBytes += view.length;
-    // The machine may keep views, and the buffer is used again.
-    const data = view.slice();
-    this.#guard(() => this.#machine.handleDatagram(toEndpoint(from), data, this.#options.clock.now()));
-    this.#pump();
+    this.stats.receivedBytes += data.length;
+    try {
+      this.#machine.handleDatagram(from, data, now);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Feeds a due timer, drains events, starts sending unless it is under way, and sets the timer. */
@@ -174,35 +201,30 @@ export class UdpDriver<Event> {
   }
 
   /** Sends until the machine has nothing more. Making packets may bring events and deadlines, hence the pumps. */
-  async #sendAll(): Promise<void> {
+  #sendAll(): void {
     this.#sending = true;
-    let count = 0;
-    let transmit = this.#nextTransmit();
-    while (transmit !== undefined) {
-      try {
-        await this.#socket.send(transmit.data, this.#toAddr(transmit.to));
-        this.stats.sent++;
-        this.stats.sentBytes += transmit.data.length;
-      } catch {
-        this.stats.sendErrors++;
-      }
-      if (++count % SENDS_PER_PUMP === 0) this.#pump();
-      transmit = this.#nextTransmit();
-    }
+    const outcome = this.#sender.run();
+    if (typeof outcome === "boolean") this.#endSending(outcome);
+    else outcome.then((sent) => this.#endSending(sent));
+  }
+
+  #endSending(sent: boolean): void {
     this.#sending = false;
     if (this.#closed) this.#settleWhenQuiet();
-    else if (count > 0) this.#pump();
+    else if (sent) this.#pump();
   }
 
-  #nextTransmit(): Transmit | undefined {
-    let transmit: Transmit | undefined;
-    if (!this.#closed) this.#guard(() => transmit = this.#machine.pollTransmit(this.#options.clock.now()));
-    return transmit;
-  }
-
-  #toAddr(to: Endpoint): Deno.NetAddr {
-    const hostname = this.#mapped && !to.host.includes(":") ? `::ffff:${to.host}` : to.host;
-    return { transport: "udp", hostname, port: to.port };
+  #fill(batch: Transmit[], size: number): void {
+    try {
+      const now = this.#options.clock.now();
+      while (batch.length < size && !this.#closed) {
+        const transmit = this.#machine.pollTransmit(now);
+        if (transmit === undefined) return;
+        batch.push(transmit);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #setTimer(): void {
@@ -229,9 +251,13 @@ export class UdpDriver<Event> {
     try {
       step();
     } catch (error) {
-      this.#failure ??= { error };
-      this.close();
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.close();
   }
 
   #settleWhenQuiet(): void {
@@ -250,32 +276,4 @@ export class UdpDriver<Event> {
     await promise;
     this.#cutPause = undefined;
   }
-}
-
-function openSocket(host: string, port: number): DatagramSocket {
-  try {
-    return Deno.listenDatagram({ transport: "udp", hostname: host, port });
-  } catch (cause) {
-    const where = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-    if (cause instanceof Deno.errors.AddrInUse) {
-      throw new PilotError("already_exists", `UDP port ${port} is already in use on ${host}`, {
-        hint: "stop the program that uses it, or choose another port (0 lets the system choose)",
-        cause,
-      });
-    }
-    if (cause instanceof Deno.errors.AddrNotAvailable) {
-      throw new PilotError("invalid_argument", `${host} is not an address of this computer`, {
-        hint: "use 0.0.0.0 to listen on every IPv4 address",
-        cause,
-      });
-    }
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new PilotError("connection_failed", `cannot open UDP socket ${where}: ${reason}`, { cause });
-  }
-}
-
-function toEndpoint(addr: Deno.Addr): Endpoint {
-  if (addr.transport !== "udp" && addr.transport !== "tcp") return { host: "0.0.0.0", port: 0 };
-  const mapped = addr.hostname.startsWith("::ffff:") && addr.hostname.includes(".");
-  return { host: mapped ? addr.hostname.slice(7) : addr.hostname, port: addr.port };
 }

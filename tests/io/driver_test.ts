@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "../assert.ts";
 import type { Machine, Transmit } from "../../lib/core/machine.ts";
-import { type DatagramSocket, UdpDriver } from "../../lib/io/driver.ts";
+import { type DatagramSocket, UdpDriver, type UdpMode } from "../../lib/io/driver.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
+import { loadLibc } from "../../lib/io/udp_libc.ts";
 import { systemRandom } from "../../lib/io/random.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { PilotError } from "../../lib/wire/error.ts";
@@ -51,6 +52,24 @@ class Talker implements Machine<Heard> {
   }
 }
 
+/** Registers a test for each kind of socket. */
+function test(name: string, check: () => Promise<void>): void {
+  for (const udp of ["deno", "ffi"] as const) {
+    const ignore = udp === "ffi" && loadLibc() === undefined;
+    Deno.test({
+      name: `${name} (${udp})`,
+      ignore,
+      fn: async () => {
+        mode = udp;
+        await check();
+      },
+    });
+  }
+}
+
+/** The kind of socket of the test that runs. */
+let mode: UdpMode = "auto";
+
 async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {
     if (condition()) return;
@@ -59,13 +78,18 @@ async function until(condition: () => boolean): Promise<void> {
   throw new Error("condition not reached within 2 s");
 }
 
-Deno.test("driver: two machines talk over the loopback, and views of datagrams stay intact", async () => {
+test("driver: two machines talk over the loopback, and views of datagrams stay intact", async () => {
   const server = new Talker();
   server.echo = true;
   const client = new Talker();
   const replies: Heard[] = [];
-  const a = UdpDriver.bind(server, { host: "127.0.0.1", clock });
-  const b = UdpDriver.bind(client, { host: "127.0.0.1", clock, onEvent: (event) => replies.push(event) });
+  const a = UdpDriver.bind(server, { udp: mode, host: "127.0.0.1", clock });
+  const b = UdpDriver.bind(client, {
+    udp: mode,
+    host: "127.0.0.1",
+    clock,
+    onEvent: (event) => replies.push(event),
+  });
   for (let i = 0; i < 20; i++) client.out.push({ to: a.endpoint, data: Uint8Array.of(i) });
   b.wake();
   await until(() => replies.length === 20);
@@ -78,9 +102,9 @@ Deno.test("driver: two machines talk over the loopback, and views of datagrams s
   await Promise.all([a.finished, b.finished]);
 });
 
-Deno.test("driver: one timer, set after feeds and by wake", async () => {
+test("driver: one timer, set after feeds and by wake", async () => {
   const machine = new Talker();
-  const driver = UdpDriver.bind(machine, { host: "127.0.0.1", clock });
+  const driver = UdpDriver.bind(machine, { udp: mode, host: "127.0.0.1", clock });
   machine.due = clock.now() + 5000;
   driver.wake();
   machine.due = clock.now() + 15;
@@ -95,10 +119,10 @@ Deno.test("driver: one timer, set after feeds and by wake", async () => {
   await driver.finished;
 });
 
-Deno.test("driver: sleeps no longer than two seconds, for the sake of suspended computers", async () => {
+test("driver: sleeps no longer than two seconds, for the sake of suspended computers", async () => {
   const machine = new Talker();
   let time = 0;
-  const driver = UdpDriver.bind(machine, { host: "127.0.0.1", clock: { now: () => time } });
+  const driver = UdpDriver.bind(machine, { udp: mode, host: "127.0.0.1", clock: { now: () => time } });
   machine.due = 30_000;
   driver.wake();
   await new Promise((resolve) => setTimeout(resolve, 5));
@@ -113,11 +137,11 @@ Deno.test("driver: sleeps no longer than two seconds, for the sake of suspended 
   await driver.finished;
 });
 
-Deno.test("driver: what the kernel refuses is counted and the rest goes on", async () => {
+test("driver: what the kernel refuses is counted and the rest goes on", async () => {
   const server = new Talker();
   const client = new Talker();
-  const a = UdpDriver.bind(server, { host: "127.0.0.1", clock });
-  const b = UdpDriver.bind(client, { host: "127.0.0.1", clock });
+  const a = UdpDriver.bind(server, { udp: mode, host: "127.0.0.1", clock });
+  const b = UdpDriver.bind(client, { udp: mode, host: "127.0.0.1", clock });
   client.out.push({ to: a.endpoint, data: new Uint8Array(70_000) }); // EMSGSIZE
   client.out.push({ to: { host: "2001:db8::1", port: 9 }, data: new Uint8Array(1) }); // EAFNOSUPPORT
   client.out.push({ to: { host: "127.0.0.1", port: 0 }, data: new Uint8Array(1) }); // EINVAL
@@ -130,14 +154,14 @@ Deno.test("driver: what the kernel refuses is counted and the rest goes on", asy
   await Promise.all([a.finished, b.finished]);
 });
 
-Deno.test("driver: a closed port at the other end does no harm", async () => {
-  const gone = UdpDriver.bind(new Talker(), { host: "127.0.0.1", clock });
+test("driver: a closed port at the other end does no harm", async () => {
+  const gone = UdpDriver.bind(new Talker(), { udp: mode, host: "127.0.0.1", clock });
   gone.close();
   await gone.finished;
   const server = new Talker();
   const client = new Talker();
-  const a = UdpDriver.bind(server, { host: "127.0.0.1", clock });
-  const b = UdpDriver.bind(client, { host: "127.0.0.1", clock });
+  const a = UdpDriver.bind(server, { udp: mode, host: "127.0.0.1", clock });
+  const b = UdpDriver.bind(client, { udp: mode, host: "127.0.0.1", clock });
   for (let i = 0; i < 3; i++) {
     client.out.push({ to: gone.endpoint, data: Uint8Array.of(1) }, {
       to: a.endpoint,
@@ -151,17 +175,17 @@ Deno.test("driver: a closed port at the other end does no harm", async () => {
   await Promise.all([a.finished, b.finished]);
 });
 
-Deno.test("driver: a port in use and a foreign address are errors a user understands", async () => {
-  const first = UdpDriver.bind(new Talker(), { host: "127.0.0.1", clock });
+test("driver: a port in use and a foreign address are errors a user understands", async () => {
+  const first = UdpDriver.bind(new Talker(), { udp: mode, host: "127.0.0.1", clock });
   const taken = assertThrows(
-    () => UdpDriver.bind(new Talker(), { host: "127.0.0.1", port: first.endpoint.port, clock }),
+    () => UdpDriver.bind(new Talker(), { udp: mode, host: "127.0.0.1", port: first.endpoint.port, clock }),
     PilotError,
     "already in use",
   );
   assertEquals(taken.code, "already_exists");
   assert(taken.hint?.includes("another port"));
   const foreign = assertThrows(
-    () => UdpDriver.bind(new Talker(), { host: "203.0.113.7", clock }),
+    () => UdpDriver.bind(new Talker(), { udp: mode, host: "203.0.113.7", clock }),
     PilotError,
   );
   assertEquals(foreign.code, "invalid_argument");
@@ -190,7 +214,7 @@ class StuckSocket implements DatagramSocket {
   }
 }
 
-Deno.test("driver: a kernel that takes nothing leaves the packets in the machine", async () => {
+test("driver: a kernel that takes nothing leaves the packets in the machine", async () => {
   const socket = new StuckSocket();
   const machine = new Talker();
   for (let i = 0; i < 1000; i++) {
@@ -209,12 +233,12 @@ Deno.test("driver: a kernel that takes nothing leaves the packets in the machine
   assertEquals(machine.polled, 2);
 });
 
-Deno.test("driver: a dual-stack socket shows IPv4 peers as IPv4", async () => {
+test("driver: a dual-stack socket shows IPv4 peers as IPv4", async () => {
   const server = new Talker();
   server.echo = true;
   const client = new Talker();
-  const a = UdpDriver.bind(server, { host: "::", clock });
-  const b = UdpDriver.bind(client, { host: "127.0.0.1", clock });
+  const a = UdpDriver.bind(server, { udp: mode, host: "::", clock });
+  const b = UdpDriver.bind(client, { udp: mode, host: "127.0.0.1", clock });
   client.out.push({ to: { host: "127.0.0.1", port: a.endpoint.port }, data: Uint8Array.of(3) });
   b.wake();
   await until(() => b.stats.received === 1 && a.stats.sent === 1);
@@ -224,11 +248,11 @@ Deno.test("driver: a dual-stack socket shows IPv4 peers as IPv4", async () => {
   await Promise.all([a.finished, b.finished]);
 });
 
-Deno.test("driver: a machine that throws ends its driver, loudly", async () => {
+test("driver: a machine that throws ends its driver, loudly", async () => {
   const broken = new Talker();
   const client = new Talker();
-  const a = UdpDriver.bind(broken, { host: "127.0.0.1", clock });
-  const b = UdpDriver.bind(client, { host: "127.0.0.1", clock });
+  const a = UdpDriver.bind(broken, { udp: mode, host: "127.0.0.1", clock });
+  const b = UdpDriver.bind(client, { udp: mode, host: "127.0.0.1", clock });
   client.out.push({ to: a.endpoint, data: Uint8Array.of(0xff) });
   b.wake();
   await assertRejects(() => a.finished, Error, "defect");
@@ -237,10 +261,11 @@ Deno.test("driver: a machine that throws ends its driver, loudly", async () => {
   await b.finished;
 });
 
-Deno.test("driver: onEvent may use the machine without wake, and close from within", async () => {
+test("driver: onEvent may use the machine without wake, and close from within", async () => {
   const server = new Talker();
   const client = new Talker();
   const a: UdpDriver<Heard> = UdpDriver.bind(server, {
+    udp: mode,
     host: "127.0.0.1",
     clock,
     onEvent: (event) => {
@@ -248,7 +273,12 @@ Deno.test("driver: onEvent may use the machine without wake, and close from with
       a.wake();
     },
   });
-  const b: UdpDriver<Heard> = UdpDriver.bind(client, { host: "127.0.0.1", clock, onEvent: () => b.close() });
+  const b: UdpDriver<Heard> = UdpDriver.bind(client, {
+    udp: mode,
+    host: "127.0.0.1",
+    clock,
+    onEvent: () => b.close(),
+  });
   client.out.push({ to: a.endpoint, data: Uint8Array.of(1) });
   b.wake();
   await b.finished;

@@ -96,3 +96,39 @@ Deno.test("closing wakes everybody; a failing sink is reported once", async () =
   await settle();
   assertEquals(failures, 1);
 });
+
+Deno.test("what waits goes out together, also where a message or its length spans two system calls", async () => {
+  const calls: Uint8Array[] = [];
+  let release: (() => void) | undefined;
+  const sink = {
+    async write(data: Uint8Array): Promise<number> {
+      calls.push(data.slice());
+      if (calls.length === 1) await new Promise<void>((resolve) => release = resolve);
+      return data.length;
+    },
+  };
+  const block = 256 * 1024;
+  for (let short = 0; short <= 5; short++) {
+    calls.length = 0;
+    const writer = new MessageWriter(sink, { limit: 1e7, onError: () => {} });
+    writer.post(Uint8Array.of(1));
+    // The next length begins so many bytes before the end of the block.
+    const sizes = [10, 20, block - 3 * 4 - 30 - short, 7, 3 * block];
+    sizes.forEach((size, i) => writer.post(new Uint8Array(size).fill(i + 2)));
+    assertEquals(calls.length, 1);
+    const flushed = writer.flushed();
+    release?.();
+    await flushed;
+    assert(calls.length <= 6, `${calls.length} system calls`);
+    let at = 0;
+    const stream = new Uint8Array(calls.reduce((sum, call) => sum + call.length, 0));
+    for (const call of calls) stream.set(call, (at += call.length) - call.length);
+    const messages = new FrameSplitter(1e7).push(stream);
+    assert(messages !== "too-long");
+    assertEquals(messages.map((message) => [message.length, message[0], message.at(-1)]), [
+      [1, 1, 1],
+      ...sizes.map((size, i) => [size, i + 2, i + 2]),
+    ]);
+    writer.close();
+  }
+});

@@ -1,0 +1,20 @@
+import type { Transmit } from "../../lib/core/machine.ts";
+import { type BatchSocket, openSocket } from "../../lib/io/driver_socket.ts";
+import { openFfiSocket } from "../../lib/io/udp_ffi.ts";
+import { type Libc, loadLibc } from "../../lib/io/udp_libc.ts";
+import type { Endpoint } from "../../lib/wire/endpoint.ts";
+
+/** A socket on a C library some of whose functions are replaced. */
+export function openWith(replaced: Partial<Libc>): BatchSocket {
+  const libc = loadLibc();
+  if (libc === undefined) throw new Error("no C library");
+  const plain = openSocket({ host: "127.0.0.1", port: 0, udp: "deno" });
+  const socket = openFfiSocket(plain, { dontFragment: false, libc: { ...libc, ...replaced } });
+  if (socket === undefined) throw new Error("no batches here");
+  return socket;
+}
+
+/** Datagrams whose bytes tell their number and length. */
+export function numbered(to: Endpoint, sizes: readonly number[]): Transmit[] {
+  return sizes.map((size, i) => ({ to, data: new Uint8Array(size).fill(i + size) }));
+}
