@@ -108,8 +108,7 @@ export class BeaconLink {
   }
 
   stopPunch(peer: number): void {
-    this.#punches.delete(peer);
-    this.#timers.set(`punch:${peer}`, undefined);
+    if (this.#punches.delete(peer)) this.#timers.set(`punch:${peer}`, undefined);
   }
 
   /** A message from the beacon. The caller has checked that it is from there. */

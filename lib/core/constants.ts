@@ -62,8 +62,15 @@ export const PROBE_SCHEDULE_MS: readonly number[] = [0, 100, 250, 500, 1_000, 2_
 export const PATH_SILENCE_MS = 200;
 export const PATH_SILENCE_MAX_MS = 1_000;
 
-/** Unanswered signs of life after which a direct path no longer counts as proven. */
+/** Unanswered signs of life after which a direct path no longer counts as proven: in silence, and while it is heard. */
 export const PATH_MISSES = 3;
+export const PATH_MISSES_HEARD = 7;
+
+/** A proven direct path that carries traffic is probed at least at this distance, milliseconds. */
+export const PATH_CONFIRM_MS = 5_000;
+
+/** Signs of life asked for since something was heard, from which on frames go on the relay as well. */
+export const PATH_SUSPECT_MISSES = 2;
 
 /** A proven direct path without traffic is refreshed at this distance, below the shortest common NAT timer of 30 s. */
 export const PATH_KEEPALIVE_MS = 20_000;

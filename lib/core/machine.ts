@@ -21,7 +21,10 @@ export interface Transmit {
 
 /** A state machine without I/O. Feed it with `handle*`; after every feed, drain it with `poll*` until each is empty. */
 export interface Machine<Event> {
-  /** A datagram arrived from `from`. The machine may keep views of `data`, so the caller must not reuse it. */
+  /**
+   * A datagram arrived from `from`. `data` belongs to the machine from now on, which may keep views of it and write to
+   * it (frames are opened in place).
+   */
   handleDatagram(from: Endpoint, data: Uint8Array, now: Instant): void;
   /** The deadline given by `pollTimeout` has passed. Calling early or late is harmless. */
   handleTimeout(now: Instant): void;

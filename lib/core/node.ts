@@ -5,43 +5,34 @@
  * then delivered. Nothing skips a step.
  */
 
-import type { AeadProvider } from "../crypto/aead.ts";
-import type { Identity } from "../crypto/identity.ts";
 import type { Address } from "../wire/address.ts";
 import { decodeBeacon } from "../wire/beacon.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { PilotError } from "../wire/error.ts";
-import { encodePacket, type Packet, Protocol } from "../wire/packet.ts";
+import { type Packet } from "../wire/packet.ts";
 import type { RegistryReply } from "../wire/registry.ts";
 import { isBeaconDatagram } from "../wire/tunnel.ts";
 import { judgePacket } from "./admission.ts";
 import { type BeaconEvent, BeaconLink } from "./beacon_link.ts";
 import { PORT_HANDSHAKE, REPLY_PORTS } from "./constants.ts";
 import { Dials } from "./dials.ts";
+import { Fifo } from "./fifo.ts";
 import { type HandshakeEvent, HandshakePort } from "./handshake_port.ts";
-import type { Instant, Machine, RandomSource, Transmit } from "./machine.ts";
+import type { Instant, Machine, Transmit } from "./machine.ts";
 import type { NodeEvent } from "./node_event.ts";
+import type { NodeOptions } from "./node_options.ts";
+import { Offer } from "./offer.ts";
+import { datagramPacket, streamPacket } from "./outgoing.ts";
 import { RegistryDesk } from "./registry_desk.ts";
-import { type PortLimits, Ports, type PortsEvent } from "./stream/ports.ts";
-import { Trust, type TrustAction, type TrustSnapshot } from "./trust.ts";
+import { Ports, type PortsEvent } from "./stream/ports.ts";
+import { earlier } from "./timers.ts";
+import { Trust, type TrustAction } from "./trust.ts";
 import type { TunnelEvent } from "./tunnel/event.ts";
 import { RELAY, type Route } from "./tunnel/path.ts";
 import { pongPacket } from "./tunnel/probe.ts";
 import { Tunnels } from "./tunnel/tunnels.ts";
 
-/** How a node is built. */
-export interface NodeOptions {
-  readonly identity: Identity;
-  readonly aead: AeadProvider;
-  readonly random: RandomSource;
-  /** Unix time in milliseconds. */
-  readonly unixTime: (now: Instant) => number;
-  readonly trust?: TrustSnapshot;
-  readonly limits?: Partial<PortLimits>;
-  /** The node id, when it is known before registration. */
-  readonly node?: number;
-  readonly isPublic?: boolean;
-}
+export type { NodeOptions } from "./node_options.ts";
 
 /** Handshake documents leave in one segment: foreign nodes read no more than their first. */
 const HANDSHAKE_SEGMENT = 4_096;
@@ -54,16 +45,21 @@ export class Node implements Machine<NodeEvent> {
   readonly beacon: BeaconLink;
   readonly #desk: RegistryDesk;
   readonly #handshakes: HandshakePort;
-  readonly #events: NodeEvent[] = [];
+  readonly #events = new Fifo<NodeEvent>();
   readonly #datagramPort: number;
+  /** What we offer for streams to nodes of our kind. */
+  readonly #offer: Offer;
   readonly #dials = new Dials();
   #now: Instant = 0;
   #node: number;
+  #self: Address;
   #isPublic: boolean;
 
   constructor(options: NodeOptions) {
     this.#node = options.node ?? 0;
+    this.#self = { network: 0, node: this.#node };
     this.#isPublic = options.isPublic ?? false;
+    this.#offer = new Offer(options.profile);
     const self = () => this.#node;
     this.beacon = new BeaconLink({
       self,
@@ -92,6 +88,7 @@ export class Node implements Machine<NodeEvent> {
     this.tunnels = new Tunnels({
       ...options,
       self,
+      abilities: this.#offer.abilities,
       policy: {
         mayExchange: (node, now) => this.trust.mayExchangeKeys(node, now),
         acceptsKey: (node, key) => this.trust.acceptsKey(node, key),
@@ -118,6 +115,7 @@ export class Node implements Machine<NodeEvent> {
   /** The registry has given (or confirmed) the node id. */
   handleRegistered(node: number, now: Instant): void {
     this.#node = node;
+    this.#self = { network: 0, node };
     this.trust.handleRegistered(now);
     this.beacon.announce(now);
     this.#pump(now);
@@ -143,22 +141,28 @@ export class Node implements Machine<NodeEvent> {
     return id;
   }
 
-  /** Sends an unreliable message. @throws RangeError when it does not fit a packet */
+  /** The largest unreliable message that the path to a peer carries in one piece now, bytes; at least 1,152. */
+  datagramLimit(peer: number): number {
+    return this.tunnels.payloadLimit(peer);
+  }
+
+  /** Sends an unreliable message. @throws RangeError when the path does not carry it in one piece */
   sendDatagram(
     remote: Address,
     port: number,
     options: { readonly data: Uint8Array; readonly now: Instant },
   ): void {
-    this.trust.noteDialed(remote.node, options.now);
-    const packet = encodePacket({
-      ...this.#header(remote),
-      protocol: Protocol.DATAGRAM,
-      sourcePort: this.#datagramPort,
-      destinationPort: port,
-      payload: options.data,
-    });
-    this.tunnels.send(remote.node, packet, options.now);
-    this.#pump(options.now);
+    const { data: payload, now } = options;
+    const limit = this.datagramLimit(remote.node);
+    if (payload.length > limit) {
+      throw new RangeError(
+        `a datagram of ${payload.length} bytes is above the ${limit} that the path carries`,
+      );
+    }
+    this.trust.noteDialed(remote.node, now);
+    const packet = datagramPacket(this.#self, this.#datagramPort, { remote, port, payload });
+    this.tunnels.send(remote.node, packet, now);
+    this.#pump(now);
   }
 
   /** Runs `action` on the streams or the trust book and takes all of its consequences. */
@@ -208,18 +212,15 @@ export class Node implements Machine<NodeEvent> {
     this.#pump(now);
   }
 
+  /** Stream segments are made when the socket has room for them, so what waits, waits in the streams. */
   pollTransmit(now: Instant): Transmit | undefined {
-    this.#flushStreams(now);
-    return this.tunnels.pollTransmit() ?? this.beacon.pollTransmit();
+    return this.tunnels.pollTransmit() ?? this.beacon.pollTransmit() ?? this.#pollStream(now);
   }
 
   pollTimeout(): Instant | undefined {
-    let next: Instant | undefined;
-    for (const part of [this.tunnels, this.ports, this.trust, this.beacon, this.#handshakes]) {
-      const at = part.pollTimeout();
-      if (at !== undefined && (next === undefined || at < next)) next = at;
-    }
-    return next;
+    const transport = earlier(this.tunnels.pollTimeout(), this.ports.pollTimeout());
+    const rest = earlier(this.trust.pollTimeout(), this.beacon.pollTimeout());
+    return earlier(earlier(transport, rest), this.#handshakes.pollTimeout());
   }
 
   pollEvent(): NodeEvent | undefined {
@@ -229,35 +230,61 @@ export class Node implements Machine<NodeEvent> {
   /** Moves what each part has to say to the part that must hear it, until all are quiet. */
   #pump(now: Instant): void {
     this.#now = now;
+    const { tunnels, ports, trust, beacon } = this;
+    const handshakes = this.#handshakes;
     for (let moved = true; moved;) {
-      this.#flushStreams(now);
-      moved = [
-        drain(() => this.tunnels.pollEvent(), (event) => this.#handleTunnel(event, now)),
-        drain(() => this.ports.pollEvent(), (event) => this.#handleStream(event, now)),
-        drain(() => this.#handshakes.pollEvent(), (event) => this.#handleHandshake(event, now)),
-        drain(() => this.trust.pollAction(), (action) => this.#carryOut(action, now)),
-        drain(() => this.trust.pollEvent(), (event) => this.#events.push({ type: "trust", event })),
-        drain(() => this.beacon.pollEvent(), (event) => this.#handleBeacon(event, now)),
-      ].some((any) => any);
+      moved = false;
+      for (let event = tunnels.pollEvent(); event !== undefined; event = tunnels.pollEvent()) {
+        this.#handleTunnel(event, now);
+      }
+      for (let event = ports.pollEvent(); event !== undefined; event = ports.pollEvent()) {
+        this.#handleStream(event, now);
+        moved = true;
+      }
+      for (let event = handshakes.pollEvent(); event !== undefined; event = handshakes.pollEvent()) {
+        this.#handleHandshake(event, now);
+        moved = true;
+      }
+      for (let action = trust.pollAction(); action !== undefined; action = trust.pollAction()) {
+        this.#carryOut(action, now);
+        moved = true;
+      }
+      for (let event = trust.pollEvent(); event !== undefined; event = trust.pollEvent()) {
+        this.#events.push({ type: "trust", event });
+        moved = true;
+      }
+      for (let event = beacon.pollEvent(); event !== undefined; event = beacon.pollEvent()) {
+        this.#handleBeacon(event, now);
+        moved = true;
+      }
     }
-    drain(() => this.#desk.pollRequest(), (ask) => this.#events.push({ type: "registry", ...ask }));
+    for (let ask = this.#desk.pollRequest(); ask !== undefined; ask = this.#desk.pollRequest()) {
+      this.#events.push({ type: "registry", ...ask });
+    }
+  }
+
+  /** The next datagram of a stream. A segment whose peer has no key yet waits with the tunnels. */
+  #pollStream(now: Instant): Transmit | undefined {
+    for (let out = this.ports.pollTransmit(now); out !== undefined; out = this.ports.pollTransmit(now)) {
+      this.tunnels.send(out.remote.node, streamPacket(this.#self, out), now);
+      const transmit = this.tunnels.pollTransmit();
+      if (transmit !== undefined) return transmit;
+    }
+    return undefined;
   }
 
   #flushStreams(now: Instant): void {
     for (let out = this.ports.pollTransmit(now); out !== undefined; out = this.ports.pollTransmit(now)) {
-      const packet = encodePacket({
-        ...this.#header(out.remote),
-        ...out.segment,
-        protocol: Protocol.STREAM,
-        sourcePort: out.localPort,
-        destinationPort: out.remotePort,
-      });
-      this.tunnels.send(out.remote.node, packet, now);
+      this.tunnels.send(out.remote.node, streamPacket(this.#self, out), now);
     }
   }
 
   #handleTunnel(event: TunnelEvent, now: Instant): void {
     if (event.type === "packet") this.#handlePacket(event.peer, event.packet, event.route, now);
+    else if (event.type === "transport") {
+      this.ports.setProfile(event.peer, this.#offer.agree(event.transport));
+    } else if (event.type === "segment_limit") this.ports.setSegmentLimit(event.peer, event.bytes);
+    else if (event.type === "path_changed") this.ports.handlePathChange(event.peer, now);
     else if (event.type === "need_identity") this.#findIdentity(event.peer, now);
     else if (event.type === "need_endpoint") this.#findEndpoint(event.peer, now);
     else if (event.type === "unreachable") this.#failDials(event.peer, "timeout", now);
@@ -376,19 +403,4 @@ export class Node implements Machine<NodeEvent> {
     }
     if (reason === "timeout") this.beacon.stopPunch(peer);
   }
-
-  #header(destination: Address): Omit<Packet, "protocol" | "sourcePort" | "destinationPort" | "payload"> {
-    const source = { network: 0, node: this.#node };
-    return { version: 1, flags: 0, source, destination, sequence: 0, acknowledgement: 0, window: 0 };
-  }
-}
-
-/** Hands everything that `poll` gives to `handle`; whether there was anything. */
-function drain<Item>(poll: () => Item | undefined, handle: (item: Item) => void): boolean {
-  let any = false;
-  for (let item = poll(); item !== undefined; item = poll()) {
-    any = true;
-    handle(item);
-  }
-  return any;
 }

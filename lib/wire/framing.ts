@@ -2,7 +2,7 @@
 
 import { ByteQueue } from "./byte_queue.ts";
 import { concatBytes } from "./bytes.ts";
-import { uint32Bytes } from "./uint.ts";
+import { uint32Bytes, viewOf } from "./uint.ts";
 
 /** A body with its length in front. */
 export function encodeLengthPrefixed(body: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -37,8 +37,21 @@ export class FrameSplitter {
    */
   push(chunk: Uint8Array): Uint8Array<ArrayBuffer>[] | "too-long" {
     if (this.#failed) return "too-long";
-    this.#queue.push(chunk);
     const bodies: Uint8Array<ArrayBuffer>[] = [];
+    let rest = chunk;
+    if (this.#queue.length === 0) {
+      // Nothing waits: bodies that arrived whole need not pass through the queue.
+      let at = 0;
+      while (chunk.length - at >= 4) {
+        const length = viewOf(chunk).getUint32(at);
+        if (length > this.#maxLength || chunk.length - at < 4 + length) break;
+        bodies.push(chunk.slice(at + 4, at + 4 + length));
+        at += 4 + length;
+      }
+      if (at === chunk.length) return bodies;
+      rest = chunk.subarray(at);
+    }
+    this.#queue.push(rest);
     while (this.#queue.length >= 4) {
       const length = this.#queue.uint32(0);
       if (length > this.#maxLength) {

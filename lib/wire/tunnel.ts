@@ -15,7 +15,7 @@
 
 import { concatBytes } from "./bytes.ts";
 import { HEADER_SIZE } from "./packet.ts";
-import { requireLength, uint32Bytes, viewOf } from "./uint.ts";
+import { requireLength, uint32Bytes } from "./uint.ts";
 
 /** Bytes of the nonce inside a sealed frame. */
 export const NONCE_SIZE = 12;
@@ -25,8 +25,12 @@ export const TAG_SIZE = 16;
 export const KEY_SIZE = 32;
 /** Bytes of an Ed25519 signature. */
 export const SIGNATURE_SIZE = 64;
+/** Where the nonce of a sealed frame begins; the ciphertext follows it. */
+export const NONCE_OFFSET = 8;
+/** Bytes of a sealed frame before the ciphertext. */
+export const SEALED_HEAD = NONCE_OFFSET + NONCE_SIZE;
 /** Bytes a sealed frame adds to the packet in it. */
-export const SEALED_OVERHEAD = 36;
+export const SEALED_OVERHEAD = SEALED_HEAD + TAG_SIZE;
 
 /** The leading four bytes of each frame, as a big-endian number. */
 const Magic = {
@@ -84,22 +88,21 @@ export type Frame = SealedFrame | PlainFrame | AuthenticatedFrame | Unauthentica
 /** Reads a frame; byte fields are views of `data`. */
 export function decodeFrame(data: Uint8Array): Frame | "short" | "magic" {
   if (data.length < 4) return "short";
-  const view = viewOf(data);
-  switch (view.getUint32(0)) {
+  switch (uint32At(data, 0)) {
     case Magic.SEALED:
       if (data.length < SEALED_OVERHEAD) return "short";
       return {
         kind: "sealed",
-        sender: view.getUint32(4),
-        nonce: data.subarray(8, 20),
-        ciphertext: data.subarray(20),
+        sender: uint32At(data, 4),
+        nonce: data.subarray(NONCE_OFFSET, SEALED_HEAD),
+        ciphertext: data.subarray(SEALED_HEAD),
       };
     case Magic.PLAIN:
       if (data.length < 4 + HEADER_SIZE) return "short";
       return { kind: "plain", packet: data.subarray(4) };
     case Magic.AUTHENTICATED: {
       if (data.length < 136) return "short";
-      const sender = view.getUint32(4);
+      const sender = uint32At(data, 4);
       const exchangeKey = data.subarray(8, 40);
       return {
         kind: "authenticated",
@@ -113,7 +116,7 @@ export function decodeFrame(data: Uint8Array): Frame | "short" | "magic" {
     }
     case Magic.UNAUTHENTICATED:
       if (data.length < 40) return "short";
-      return { kind: "unauthenticated", sender: view.getUint32(4), exchangeKey: data.subarray(8, 40) };
+      return { kind: "unauthenticated", sender: uint32At(data, 4), exchangeKey: data.subarray(8, 40) };
     case Magic.PUNCH:
       return { kind: "punch", trailer: data.subarray(4) };
     default:
@@ -126,6 +129,12 @@ export function encodeSealed(frame: Omit<SealedFrame, "kind">): Uint8Array<Array
   requireLength("nonce", frame.nonce, NONCE_SIZE);
   if (frame.ciphertext.length < TAG_SIZE) throw new RangeError("a ciphertext ends with a tag of 16 bytes");
   return concatBytes(head(Magic.SEALED, frame.sender), frame.nonce, frame.ciphertext);
+}
+
+/** Writes the magic and the sender of a PILS frame, the 8 bytes before its nonce. */
+export function writeSealedHead(view: DataView, offset: number, sender: number): void {
+  view.setUint32(offset, Magic.SEALED);
+  view.setUint32(offset + 4, sender);
 }
 
 /** A PILT frame. */
@@ -178,4 +187,11 @@ export function isBeaconDatagram(data: Uint8Array): boolean {
 
 function head(magic: number, sender: number): Uint8Array {
   return concatBytes(uint32Bytes(magic), senderBytes(sender));
+}
+
+/** Four bytes as a number. For every frame received, and cheaper than a view of it. */
+function uint32At(data: Uint8Array, offset: number): number {
+  const high = ((data[offset] ?? 0) << 8) | (data[offset + 1] ?? 0);
+  const low = ((data[offset + 2] ?? 0) << 8) | (data[offset + 3] ?? 0);
+  return ((high << 16) | low) >>> 0;
 }

@@ -125,7 +125,7 @@ Deno.test("a packet that names another source than its tunnel's peer is dropped"
   a.connect(b, PORT);
   const third = world.addAgent("agent-c");
   world.befriend(a, third);
-  const forged = encodePacket({
+  const forged = {
     version: 1,
     flags: 0,
     protocol: Protocol.DATAGRAM,
@@ -137,7 +137,7 @@ Deno.test("a packet that names another source than its tunnel's peer is dropped"
     acknowledgement: 0,
     window: 0,
     payload: encodeUtf8("in another's name"),
-  });
+  };
   a.act((node, now) => node.tunnels.send(b.id, forged, now));
   world.net.run(1_000);
   assertEquals(b.events.filter(({ type }) => type === "datagram"), []);

@@ -24,6 +24,8 @@ export interface LinkOptions {
   readonly bandwidthKbps?: number;
   /** What the sender of a link with a bandwidth queues before it drops. Default 65,536. */
   readonly queueBytes?: number;
+  /** IP packets above this size vanish, headers included, as behind a router whose ICMP messages are filtered. */
+  readonly mtu?: number;
 }
 
 const HEADER_BYTES = 28;
@@ -48,6 +50,8 @@ export class Pipe {
   carry(flight: Flight, arrive: (flight: Flight) => void): void {
     const { delayMs = 0, jitterMs = 0, duplicate = 0, reorder = 0, reorderMs = 5 } = this.options;
     const { now, random } = this.#world;
+    const { mtu = Infinity } = this.options;
+    if (ipSize(flight) > mtu) return this.#world.end(flight, `too large for ${this.#name}`);
     if (this.#loses()) return this.#world.end(flight, `lost on ${this.#name}`);
     const departure = this.#transmit(flight.data.length + HEADER_BYTES);
     if (departure === undefined) return this.#world.end(flight, `queue full on ${this.#name}`);
@@ -84,6 +88,11 @@ export class Pipe {
     this.#inLossRun = this.#inLossRun ? !random.chance(leave) : random.chance(enter);
     return this.#inLossRun;
   }
+}
+
+/** Bytes of the IP packet of a datagram: UDP has a header of 8 bytes, IPv4 one of 20, IPv6 one of 40. */
+function ipSize({ data, destination }: Flight): number {
+  return data.length + 8 + (destination.host.includes(":") ? 40 : 20);
 }
 
 /** Both directions of an access link, seen from the device that owns it. */

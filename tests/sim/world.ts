@@ -36,6 +36,10 @@ export interface SimAgentOptions extends Partial<HostOptions> {
   readonly isPublic?: boolean;
   readonly hostname?: string;
   readonly port?: number;
+  readonly maxDatagram?: number;
+  readonly neverFragments?: boolean;
+  /** Keeps to the public protocol: offers peers nothing beyond it. */
+  readonly plain?: boolean;
 }
 
 /** One agent of the world. */
@@ -165,14 +169,18 @@ export class SimAgent {
   }
 
   #makeNode(): Node {
-    return new Node({
+    const node = new Node({
       identity: this.identity,
       aead: nobleAead,
       random: this.world.random.fork().bytes,
       unixTime: (now) => EPOCH + now,
       isPublic: this.options.isPublic ?? false,
+      ...(this.options.maxDatagram === undefined ? {} : { maxDatagram: this.options.maxDatagram }),
+      ...(this.options.plain === true ? { profile: "public" } : {}),
       ...(this.#saved === undefined ? {} : { trust: this.#saved }),
     });
+    node.tunnels.setNeverFragments(this.options.neverFragments ?? false, this.world.net.now);
+    return node;
   }
 
   #attach(): SimSocket<NodeEvent> {

@@ -8,6 +8,7 @@ import {
   HEADER_SIZE,
   type Packet,
   Protocol,
+  writePacket,
 } from "../../lib/wire/packet.ts";
 import { encodeSack } from "../../lib/wire/sack.ts";
 import { viewOf } from "../../lib/wire/uint.ts";
@@ -267,4 +268,39 @@ Deno.test("packet: maltreated input with a right checksum gives a value or a rea
     return typeof result === "string" ? result : encodePacket(result);
   };
   fuzz(repaired, { valid, seed: 2 });
+});
+
+Deno.test("packet: written into a larger buffer it is the same, and nothing around it changes", () => {
+  const random = new SeededRandom(7);
+  for (let round = 0; round < 200; round++) {
+    const payload = random.bytes(new Uint8Array(random.int(3_000)));
+    const sent = packet({ payload, sequence: random.int(2 ** 32), window: random.int(65_536) });
+    const bytes = random.bytes(new Uint8Array(4_000));
+    const before = bytes.slice();
+    const offset = random.int(500);
+    const length = writePacket(sent, { bytes, view: viewOf(bytes), offset, checksum: true });
+    assertEquals(bytes.subarray(offset, offset + length), encodePacket(sent), `seed 7 round ${round}`);
+    assertEquals(bytes.subarray(0, offset), before.subarray(0, offset));
+    assertEquals(bytes.subarray(offset + length), before.subarray(offset + length));
+  }
+});
+
+Deno.test("packet: a checksum of zero means none only where that is allowed", () => {
+  const sent = packet({ payload: hello });
+  const bytes = new Uint8Array(HEADER_SIZE + hello.length).fill(0xff);
+  writePacket(sent, { bytes, view: viewOf(bytes), offset: 0, checksum: false });
+  assertEquals(decodePacket(bytes), "checksum");
+  assertEquals(decodePacket(bytes, { zeroMeansNone: false }), "checksum");
+  assertEquals(decodePacket(bytes, { zeroMeansNone: true }), sent);
+  viewOf(bytes).setUint32(30, 1);
+  assertEquals(decodePacket(bytes, { zeroMeansNone: true }), "checksum");
+  assertEquals(decodePacket(encodePacket(sent), { zeroMeansNone: true }), sent);
+});
+
+Deno.test("packet: one that does not fit the buffer is misuse", () => {
+  const bytes = new Uint8Array(HEADER_SIZE + hello.length);
+  assertThrows(
+    () => writePacket(packet({ payload: hello }), { bytes, view: viewOf(bytes), offset: 1, checksum: true }),
+    RangeError,
+  );
 });

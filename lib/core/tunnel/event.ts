@@ -1,11 +1,18 @@
 /** What the tunnels tell the node. */
 
+import type { TransportOption } from "../../wire/exchange_options.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { Route } from "./path.ts";
 
 /** What the tunnels tell the node. */
 export type TunnelEvent =
   | { readonly type: "packet"; readonly peer: number; readonly packet: Packet; readonly route: Route }
+  /** What the peer can take on streams, `undefined` when it is not of our kind. Comes before the first packet. */
+  | { readonly type: "transport"; readonly peer: number; readonly transport: TransportOption | undefined }
+  /** Traffic takes another path than before. */
+  | { readonly type: "path_changed"; readonly peer: number }
+  /** The largest segment payload that the path in use carries is another one now, bytes. */
+  | { readonly type: "segment_limit"; readonly peer: number; readonly bytes: number }
   | { readonly type: "established"; readonly peer: number; readonly rekeyed: boolean }
   /** No key could be agreed; everything queued is gone. */
   | { readonly type: "unreachable"; readonly peer: number }

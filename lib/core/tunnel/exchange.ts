@@ -11,6 +11,12 @@ import {
   type ExchangeTrailer,
   trailerSignedBytes,
 } from "../../wire/exchange_trailer.ts";
+import {
+  decodeExchangeOptions,
+  encodeExchangeOptions,
+  type ExchangeOptionSet,
+  NO_EXCHANGE_OPTIONS,
+} from "../../wire/exchange_options.ts";
 import { encodeAuthenticated, exchangeSignedBytes, type Frame } from "../../wire/tunnel.ts";
 
 /** A PILA as parsed from the wire. */
@@ -20,17 +26,22 @@ export type ExchangeFrame = Extract<Frame, { kind: "authenticated" }>;
 export interface VerifiedExchange {
   readonly exchangeKey: Uint8Array;
   readonly trailer: ExchangeTrailer | undefined;
+  /** What the sender says it can do; nothing without a trailer. */
+  readonly options: ExchangeOptionSet;
 }
 
-const NO_OPTIONS = new Uint8Array(0);
-
-/** A signed PILA with our trailer for `receiver`. `time` is Unix milliseconds. */
+/** A signed PILA with our trailer for `receiver`. `time` is Unix milliseconds, `abilities` what we can do. */
 export function makeExchange(
   own: { readonly node: number; readonly identity: Identity; readonly key: ExchangeKey },
-  options: { readonly receiver: number; readonly answer: boolean; readonly time: number },
+  options: {
+    readonly receiver: number;
+    readonly answer: boolean;
+    readonly time: number;
+    readonly abilities: ExchangeOptionSet;
+  },
 ): Uint8Array {
   const exchange = { sender: own.node, exchangeKey: own.key.publicKey, identityKey: own.identity.publicKey };
-  const body = encodeTrailerBody({ ...options, options: NO_OPTIONS });
+  const body = encodeTrailerBody({ ...options, options: encodeExchangeOptions(options.abilities) });
   return encodeAuthenticated({
     ...exchange,
     signature: sign(own.identity, exchangeSignedBytes(own.node, own.key.publicKey)),
@@ -50,10 +61,21 @@ export function verifyExchange(
 ): VerifiedExchange | "signature" | "receiver" {
   if (!verify(frame.identityKey, frame.signed, frame.signature)) return "signature";
   const trailer = decodeTrailer(frame.trailer);
-  if (typeof trailer === "string") return { exchangeKey: frame.exchangeKey, trailer: undefined };
+  if (typeof trailer === "string") {
+    return { exchangeKey: frame.exchangeKey, trailer: undefined, options: NO_EXCHANGE_OPTIONS };
+  }
   if (!verify(frame.identityKey, trailerSignedBytes(frame, trailer.body), trailer.signature)) {
     return "signature";
   }
   if (trailer.receiver !== self) return "receiver";
-  return { exchangeKey: frame.exchangeKey, trailer };
+  return { exchangeKey: frame.exchangeKey, trailer, options: decodeExchangeOptions(trailer.options) };
+}
+
+/** What holds with a peer that says it can do `theirs`, when we say that we can do `ours`. */
+export function commonOptions(ours: ExchangeOptionSet, theirs: ExchangeOptionSet): ExchangeOptionSet {
+  if (ours.transport === undefined || theirs.transport === undefined) {
+    return { ...theirs, transport: undefined };
+  }
+  const segmentSize = Math.min(ours.transport.segmentSize, theirs.transport.segmentSize);
+  return { ...theirs, transport: { ...theirs.transport, segmentSize } };
 }

@@ -11,6 +11,7 @@
 
 import type { Identity } from "../../crypto/identity.ts";
 import { equalBytes } from "../../wire/bytes.ts";
+import type { ExchangeOptionSet } from "../../wire/exchange_options.ts";
 import { encodeUnauthenticated } from "../../wire/tunnel.ts";
 import {
   EXCHANGE_DUPLICATE_MS,
@@ -24,7 +25,7 @@ import {
 import { RateTable } from "../limiter.ts";
 import type { Instant } from "../machine.ts";
 import type { TunnelEvent } from "./event.ts";
-import { type ExchangeFrame, makeExchange, verifyExchange } from "./exchange.ts";
+import { commonOptions, type ExchangeFrame, makeExchange, verifyExchange } from "./exchange.ts";
 import type { Route } from "./path.ts";
 import type { Peer, PeerContext } from "./peer.ts";
 import type { TunnelStats } from "./stats.ts";
@@ -42,6 +43,8 @@ export interface ExchangePolicy {
 /** What the exchange needs of the tunnels around it. */
 export interface ExchangeOptions extends PeerContext {
   readonly identity: Identity;
+  /** What we tell peers that we can do. */
+  readonly abilities: ExchangeOptionSet;
   readonly policy: ExchangePolicy;
   readonly stats: TunnelStats;
   /** The peer with this number, made when there is none. */
@@ -52,6 +55,8 @@ export interface ExchangeOptions extends PeerContext {
   readonly emit: (event: TunnelEvent) => void;
   /** Calls `due` for the peer then; `undefined` cancels. */
   readonly schedule: (peer: Peer, at: Instant | undefined) => void;
+  /** Tells what the peer can do, if that is news. */
+  readonly noteSession: (peer: Peer, now: Instant) => void;
   /** A key was agreed: what waited can be sealed. */
   readonly agreed: (peer: Peer, now: Instant) => void;
 }
@@ -183,7 +188,7 @@ export class KeyExchange {
     }
     const verified = verifyExchange(frame, self());
     if (typeof verified === "string") return stats.drop(`exchange_${verified}`);
-    const { exchangeKey, trailer } = verified;
+    const { exchangeKey, trailer, options } = verified;
     const peer = this.#options.peer(frame.sender, now);
     if (trailer !== undefined) {
       const isOld = trailer.time < peer.lastTrailerTime;
@@ -192,7 +197,7 @@ export class KeyExchange {
     }
     peer.identityKey = identityKey;
     const rekeyed = peer.hasSession;
-    const installed = peer.install(exchangeKey, now);
+    const installed = peer.install(exchangeKey, commonOptions(this.#options.abilities, options), now);
     if (installed === "retired" || installed === "invalid") return stats.drop(`exchange_${installed}`);
     if (route.kind === "direct") peer.paths.addCandidate(route.endpoint, now);
     const answers = trailer?.answer === true;
@@ -205,11 +210,12 @@ export class KeyExchange {
     peer: Peer,
     how: { readonly rekeyed: boolean; readonly answers: boolean; readonly now: Instant },
   ): void {
-    const { stats, schedule, emit, agreed } = this.#options;
+    const { stats, schedule, emit, noteSession, agreed } = this.#options;
     stats.count("exchanges");
     if (!how.answers) this.#answer(peer, how.now);
     peer.attempt = undefined;
     schedule(peer, undefined);
+    noteSession(peer, how.now);
     emit({ type: "established", peer: peer.node, rekeyed: how.rekeyed });
     agreed(peer, how.now);
   }
@@ -223,9 +229,10 @@ export class KeyExchange {
     peer: Peer,
     how: { readonly routes: readonly Route[]; readonly answer: boolean; readonly now: Instant },
   ): void {
-    const { identity, self, unixTime, transmit } = this.#options;
+    const { identity, self, unixTime, transmit, abilities } = this.#options;
     const own = { node: self(), identity, key: peer.ownKey };
-    const frame = makeExchange(own, { receiver: peer.node, answer: how.answer, time: unixTime(how.now) });
+    const time = unixTime(how.now);
+    const frame = makeExchange(own, { receiver: peer.node, answer: how.answer, time, abilities });
     for (const route of how.routes) transmit(peer.node, route, frame);
   }
 }

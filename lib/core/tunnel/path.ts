@@ -9,78 +9,56 @@ import { type Endpoint, sameEndpoint } from "../../wire/endpoint.ts";
 import {
   DUAL_SEND_MS,
   MAX_CANDIDATES,
+  PATH_CONFIRM_MS,
   PATH_KEEPALIVE_MS,
-  PATH_MISSES,
-  PATH_SILENCE_MAX_MS,
-  PATH_SILENCE_MS,
   PEER_ACTIVE_MS,
   PROBE_SCHEDULE_MS,
 } from "../constants.ts";
 import type { Instant } from "../machine.ts";
+import { earlier } from "../timers.ts";
+import { BASE_DATAGRAM } from "./pmtu.ts";
+import { Path, RELAY, type Route } from "./route.ts";
 
-/** A way to send a frame. */
-export type Route = { readonly kind: "direct"; readonly endpoint: Endpoint } | { readonly kind: "relay" };
-
-/** The route of everything that goes through the beacon. */
-export const RELAY: Route = { kind: "relay" };
+export { RELAY, type Route } from "./route.ts";
 
 /** A probe to send: `token` comes back in the answer. */
 export interface Probe {
   readonly route: Route;
   readonly token: number;
+  /** Bytes of UDP payload to pad it to, when its size is what is asked. */
+  readonly size?: number | undefined;
 }
 
-/** Round-trip times kept per path. */
-const RTT_SAMPLES = 4;
-/** Distance of the first probes on a proven path, until that many samples are there, milliseconds. */
+/** How the paths to a peer are made. */
+export interface PathsOptions {
+  /** Draws a 32-bit number. */
+  readonly random: () => number;
+  /** The largest datagram worth trying to an endpoint; the base when absent. */
+  readonly ceiling?: (endpoint: Endpoint) => number;
+}
+
+/** Distance of the first probes on a proven path, until its round-trip time is known, milliseconds. */
 const SETTLE_MS = 100;
 /** Another proven path must be this much faster to be taken instead of the one in use. */
 const SWITCH_GAIN = 0.7;
-/** Probes per path whose answers are still welcome. */
-const TOKENS_KEPT = 4;
-
-class Path {
-  readonly route: Route;
-  isProven = false;
-  /** The latest round-trip times, milliseconds. */
-  readonly samples: number[] = [];
-  /** Position in `PROBE_SCHEDULE_MS` while unproven. */
-  step = 0;
-  misses = 0;
-  nextProbe: Instant;
-  probedAt: Instant = -Infinity;
-  /** When something authentic arrived on it last. */
-  heardAt: Instant | undefined;
-  /** The first frame sent on it since then. */
-  sentSinceHeard: Instant | undefined;
-  readonly tokens = new Map<number, Instant>();
-
-  constructor(route: Route, now: Instant) {
-    this.route = route;
-    this.nextProbe = now;
-  }
-
-  /** The shortest of the latest samples: what the path takes when neither end is busy. */
-  get rtt(): number | undefined {
-    return this.samples.length === 0 ? undefined : Math.min(...this.samples);
-  }
-}
+const TRAFFIC = { traffic: true } as const;
 
 /** All paths to one peer. */
 export class Paths {
   readonly #direct: Path[] = [];
   readonly #relay: Path;
-  readonly #random: () => number;
+  readonly #options: PathsOptions;
   #current: Path | undefined;
+  /** The routes to the path in use as long as nothing speaks against it. */
+  #settled: readonly Route[] | undefined;
   #dualUntil: Instant;
   #activeAt: Instant;
   /** Whether probes may go out: there is a session to seal them with. */
   #probing = false;
 
-  /** @param random draws a 32-bit number */
-  constructor(options: { readonly random: () => number }, now: Instant) {
-    this.#random = options.random;
-    this.#relay = new Path(RELAY, now);
+  constructor(options: PathsOptions, now: Instant) {
+    this.#options = options;
+    this.#relay = new Path(RELAY, { now });
     this.#dualUntil = now + DUAL_SEND_MS;
     this.#activeAt = now;
   }
@@ -89,7 +67,8 @@ export class Paths {
   addCandidate(endpoint: Endpoint, now: Instant): boolean {
     if (this.#find(endpoint) !== undefined) return false;
     if (this.#direct.length >= MAX_CANDIDATES) this.#dropWorst();
-    this.#direct.push(new Path({ kind: "direct", endpoint }, now));
+    const ceiling = this.#options.ceiling?.(endpoint) ?? BASE_DATAGRAM;
+    this.#direct.push(new Path({ kind: "direct", endpoint }, { now, ceiling }));
     if (this.#current === undefined) this.#dualUntil = now + DUAL_SEND_MS;
     return true;
   }
@@ -99,25 +78,57 @@ export class Paths {
     return this.#direct.flatMap((path) => path.route.kind === "direct" ? [path.route.endpoint] : []);
   }
 
-  /** A sealed frame of the peer opened that arrived by `route`. Probes and their answers are no `traffic`. */
-  noteReceived(route: Route, now: Instant, options: { readonly traffic: boolean } = { traffic: true }): void {
-    if (options.traffic) this.#activeAt = now;
-    if (route.kind === "direct") this.addCandidate(route.endpoint, now);
-    const path = this.#pathOf(route);
-    if (path === undefined) return;
-    path.heardAt = now;
-    path.sentSinceHeard = undefined;
-    path.misses = 0;
+  /** What the peer can take has become known, or has changed. */
+  updateCeilings(now: Instant): void {
+    for (const { route, pmtu } of this.#direct) {
+      if (route.kind === "direct") {
+        pmtu.setCeiling(this.#options.ceiling?.(route.endpoint) ?? BASE_DATAGRAM, now);
+      }
+    }
   }
 
-  /** Traffic goes out. */
-  noteSent(routes: readonly Route[], now: Instant): void {
-    if (now - this.#activeAt > PEER_ACTIVE_MS) this.#restartProbes(now);
+  /**
+   * A sealed frame of the peer opened that arrived by `route`. Probes and their answers are no `traffic`. True when
+   * `nextTimeout` may have become earlier.
+   */
+  noteReceived(route: Route, now: Instant, options: { readonly traffic: boolean } = TRAFFIC): boolean {
+    if (options.traffic) this.#activeAt = now;
+    let path = this.#pathOf(route);
+    const isNew = path === undefined && route.kind === "direct";
+    if (isNew) {
+      this.addCandidate(route.endpoint, now);
+      path = this.#pathOf(route);
+    }
+    if (options.traffic) path?.noteHeard(now);
+    else if (path !== undefined) path.heardAt = now;
+    return isNew;
+  }
+
+  /**
+   * Traffic goes out, frames of `size` bytes. When `nextTimeout` may be because of it, `Infinity` when that has not
+   * changed.
+   */
+  noteSent(routes: readonly Route[], now: Instant, size = 0): Instant {
+    let due = Infinity;
+    if (now - this.#activeAt > PEER_ACTIVE_MS) {
+      this.#restartProbes(now);
+      due = now;
+    }
     this.#activeAt = now;
     for (const route of routes) {
       const path = this.#pathOf(route);
-      if (path !== undefined) path.sentSinceHeard ??= now;
+      if (path === undefined) continue;
+      if (size > path.largestSinceHeard) path.largestSinceHeard = size;
+      if (path.isProven && path.nextProbe > now + PATH_CONFIRM_MS && path.route.kind === "direct") {
+        path.nextProbe = Math.max(now, path.probedAt + PATH_CONFIRM_MS);
+        due = Math.min(due, path.nextProbe);
+      }
+      if (path === this.#current && path.pmtu.noteSent(size, now)) due = now;
+      if (path.sentSinceHeard !== undefined) continue;
+      path.sentSinceHeard = now;
+      if (path.isProven) due = Math.min(due, Math.max(now, path.probedAt) + path.patience);
     }
+    return due;
   }
 
   /** A session exists: paths can be proven from now on. */
@@ -126,14 +137,38 @@ export class Paths {
     this.#restartProbes(now);
   }
 
-  /** The routes for the next frame: one when a direct path is proven, else the relay and, at first, a guess beside it. */
-  routes(now: Instant, relay: boolean): Route[] {
+  /**
+   * The routes for the next frame: the proven direct path, with the relay beside it as soon as a probe on it stays
+   * unanswered; without one the relay and, at first, a guess beside it.
+   */
+  routes(now: Instant, relay: boolean): readonly Route[] {
     const proven = this.#select();
-    if (proven !== undefined) return [proven.route];
+    if (proven !== undefined) {
+      if (relay && proven.isSuspect) return [proven.route, RELAY];
+      if (this.#settled?.[0] !== proven.route) this.#settled = [proven.route];
+      return this.#settled;
+    }
     const guesses = this.#direct.toSorted((a, b) => (b.heardAt ?? -Infinity) - (a.heardAt ?? -Infinity));
     if (!relay) return guesses.slice(0, 2).map((path) => path.route);
     const guess = now < this.#dualUntil ? guesses[0] : undefined;
     return guess === undefined ? [RELAY] : [RELAY, guess.route];
+  }
+
+  /** The direct route in use, `undefined` while there is none or the one there is does not answer. */
+  get inUse(): Route | undefined {
+    const proven = this.#select();
+    return proven === undefined || proven.isSuspect ? undefined : proven.route;
+  }
+
+  /** The largest datagram that the path in use is known to carry, bytes of UDP payload. */
+  get limit(): number {
+    const proven = this.#select();
+    return proven === undefined || proven.isSuspect ? BASE_DATAGRAM : proven.pmtu.limit;
+  }
+
+  /** The largest datagram that may go by `route`. */
+  limitOf(route: Route): number {
+    return (this.#pathOf(route) ?? this.#relay).pmtu.limit;
   }
 
   /** What the operator is told. */
@@ -160,12 +195,15 @@ export class Paths {
       const due = this.#probeTime(path);
       if (due === undefined || due > now) continue;
       this.#advance(path, now);
-      path.probedAt = now;
-      const token = this.#random();
-      path.tokens.set(token, now);
-      const oldest = path.tokens.size > TOKENS_KEPT ? path.tokens.keys().next().value : undefined;
-      if (oldest !== undefined) path.tokens.delete(oldest);
+      const token = this.#options.random();
+      path.noteProbe(token, now);
       probes.push({ route: path.route, token });
+    }
+    const current = this.#select();
+    for (const probe of current?.pmtu.dueProbes(now) ?? []) {
+      const token = this.#options.random();
+      current?.pmtu.noteProbe(token, probe);
+      probes.push({ route: current?.route ?? RELAY, token, size: probe.size });
     }
     return probes;
   }
@@ -173,28 +211,24 @@ export class Paths {
   /** When `dueProbes` has something to say, `undefined` for never. */
   nextTimeout(relay: boolean): Instant | undefined {
     if (!this.#probing) return undefined;
-    let next: Instant | undefined;
-    for (const path of this.#all(relay)) {
-      const due = this.#probeTime(path);
-      if (due !== undefined && (next === undefined || due < next)) next = due;
-    }
-    return next;
+    let next = this.#select()?.pmtu.nextTimeout();
+    for (const path of this.#direct) next = earlier(next, this.#probeTime(path));
+    return relay ? earlier(next, this.#probeTime(this.#relay)) : next;
   }
 
   /** The answer to a probe opened; true when it proves a path that was not proven. */
   handleAnswer(token: number, now: Instant): boolean {
     for (const path of this.#all(true)) {
-      const sentAt = path.tokens.get(token);
-      if (sentAt === undefined) continue;
-      path.tokens.clear();
-      path.samples.push(now - sentAt);
-      if (path.samples.length > RTT_SAMPLES) path.samples.shift();
-      path.heardAt = now;
-      path.sentSinceHeard = undefined;
-      path.misses = 0;
-      path.nextProbe = now + (path.samples.length < RTT_SAMPLES ? SETTLE_MS : PATH_KEEPALIVE_MS);
+      if (path.pmtu.handleAnswer(token, now)) {
+        path.noteAnswered(now);
+        return false;
+      }
+      if (!path.takeAnswer(token, now)) continue;
+      path.noteAnswered(now);
+      path.nextProbe = now + (path.isSettling ? SETTLE_MS : PATH_KEEPALIVE_MS);
       const news = !path.isProven;
       path.isProven = true;
+      path.pmtu.start(path.rtt ?? 0, now);
       return news;
     }
     return false;
@@ -204,9 +238,11 @@ export class Paths {
   #probeTime(path: Path): Instant | undefined {
     const stale = this.#activeAt + PEER_ACTIVE_MS;
     let at = path.nextProbe;
-    if (path.isProven && path.sentSinceHeard !== undefined && path.route.kind === "direct") {
-      const patience = Math.min(Math.max(4 * (path.rtt ?? Infinity), PATH_SILENCE_MS), PATH_SILENCE_MAX_MS);
-      at = Math.min(at, Math.max(path.sentSinceHeard, path.probedAt) + patience);
+    if (path.isProven && path.route.kind === "direct") {
+      if (path.sentSinceHeard !== undefined) {
+        at = Math.min(at, Math.max(path.sentSinceHeard, path.probedAt) + path.patience);
+      }
+      if (path.misses > 0) at = Math.min(at, path.probedAt + path.patience);
     }
     return at > stale ? undefined : at;
   }
@@ -215,11 +251,12 @@ export class Paths {
     if (path.isProven) {
       path.nextProbe = now + PATH_KEEPALIVE_MS;
       path.misses++;
+      path.silentMisses++;
       path.sentSinceHeard ??= now;
-      if (path.misses <= PATH_MISSES) return;
-      path.isProven = false;
-      path.samples.length = 0;
-      path.step = 0;
+      // Perhaps only what is large does not arrive.
+      if (path.largestSinceHeard > BASE_DATAGRAM) path.pmtu.doubt(now);
+      if (!path.isLost) return;
+      path.disprove();
       if (path.route.kind === "direct") this.#dualUntil = now + DUAL_SEND_MS;
     }
     path.step = Math.min(path.step + 1, PROBE_SCHEDULE_MS.length - 1);
@@ -250,13 +287,17 @@ export class Paths {
   }
 
   #pathOf(route: Route): Path | undefined {
-    return route.kind === "relay" ? this.#relay : this.#find(route.endpoint);
+    if (route.kind === "relay") return this.#relay;
+    const current = this.#current;
+    if (current?.route === route) return current;
+    return this.#find(route.endpoint);
   }
 
   #find(endpoint: Endpoint): Path | undefined {
-    return this.#direct.find((path) =>
-      path.route.kind === "direct" && sameEndpoint(path.route.endpoint, endpoint)
-    );
+    for (const path of this.#direct) {
+      if (path.route.kind === "direct" && sameEndpoint(path.route.endpoint, endpoint)) return path;
+    }
+    return undefined;
   }
 
   /** Makes room: the unproven path that was heard from least recently goes, never a proven one before it. */

@@ -5,9 +5,14 @@
 import type { AeadProvider } from "../../crypto/aead.ts";
 import { type Dialect, type ExchangeKey, generateExchangeKey, sharedSecret } from "../../crypto/exchange.ts";
 import { equalBytes } from "../../wire/bytes.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
+import type { ExchangeOptionSet, TransportOption } from "../../wire/exchange_options.ts";
+import type { Packet } from "../../wire/packet.ts";
 import { CANDIDATE_SESSION_MS, PENDING_PACKETS, RETIRED_KEYS, RETIRED_SESSION_MS } from "../constants.ts";
 import type { Instant, RandomSource } from "../machine.ts";
-import { Paths } from "./path.ts";
+import { Fifo } from "../fifo.ts";
+import type { FrameSlab } from "./frame_slab.ts";
+import { Paths, type Route } from "./path.ts";
 import { type Opened, type SealedFrame, Session } from "./session.ts";
 
 /** What every peer of a node is built with. */
@@ -17,6 +22,9 @@ export interface PeerContext {
   readonly random: RandomSource;
   /** Unix time in milliseconds. */
   readonly unixTime: (now: Instant) => number;
+  readonly slab: FrameSlab;
+  /** The largest datagram worth trying to an endpoint of a peer, bytes of UDP payload. */
+  readonly ceiling: (endpoint: Endpoint, transport: TransportOption | undefined) => number;
 }
 
 /** What became of a key the peer announced. */
@@ -33,7 +41,7 @@ export class Peer {
   #candidate: Session | undefined;
   #retired: { session: Session; until: Instant } | undefined;
   readonly #retiredKeys: Uint8Array[] = [];
-  readonly #pending: Uint8Array[] = [];
+  readonly #pending = new Fifo<Packet>();
   #dialect: Dialect = "current";
 
   /** The identity key that signed the newest key exchange. */
@@ -52,6 +60,17 @@ export class Peer {
   /** Unanswered repair attempts of the watchdog. */
   repairs = 0;
   usedAt: Instant;
+  /** Since when the frames of `sentSinceOpened` go out. */
+  unansweredSince: Instant = 0;
+  /** When the timers of the tunnels will look at this peer, `Infinity` for never. They may come early. */
+  probeAt: Instant = Infinity;
+  watchAt: Instant = Infinity;
+  /** What the node was told of last. */
+  told: { transport: TransportOption | undefined; inUse: Route | undefined; segment: number | undefined } = {
+    transport: undefined,
+    inUse: undefined,
+    segment: undefined,
+  };
 
   constructor(node: number, context: PeerContext, now: Instant) {
     this.node = node;
@@ -59,6 +78,7 @@ export class Peer {
     this.usedAt = now;
     this.paths = new Paths({
       random: () => new DataView(context.random(new Uint8Array(4)).buffer).getUint32(0),
+      ceiling: (endpoint) => context.ceiling(endpoint, this.transport),
     }, now);
   }
 
@@ -82,6 +102,11 @@ export class Peer {
     return this.#current?.dialect;
   }
 
+  /** What the peer can take on streams; `undefined` for one that is not of our kind, or not known. */
+  get transport(): TransportOption | undefined {
+    return this.#current?.peerOptions.transport;
+  }
+
   get pendingCount(): number {
     return this.#pending.length;
   }
@@ -90,7 +115,7 @@ export class Peer {
    * Takes a key that the peer has signed. With a session in place the new one stays a candidate until a frame opens
    * under it: a replayed announcement must not silence a working tunnel.
    */
-  install(peerKey: Uint8Array, now: Instant): Installed {
+  install(peerKey: Uint8Array, peerOptions: ExchangeOptionSet, now: Instant): Installed {
     if (this.#current !== undefined && equalBytes(this.#current.peerKey, peerKey)) return "same";
     if (this.#candidate !== undefined && equalBytes(this.#candidate.peerKey, peerKey)) return "same";
     if (this.#retiredKeys.some((key) => equalBytes(key, peerKey))) return "retired";
@@ -101,6 +126,8 @@ export class Peer {
       peer: this.node,
       peerKey: peerKey.slice(),
       shared,
+      peerOptions,
+      slab: this.#context.slab,
       aead: this.#context.aead,
       random: this.#context.random,
       now,
@@ -112,40 +139,42 @@ export class Peer {
     return "new";
   }
 
-  /** PILS frames around `packet`: one, or one per key while it is open which of two keys the peer holds. */
-  seal(packet: Uint8Array, now: Instant): Uint8Array[] {
-    if (this.#candidate !== undefined && now - this.#candidate.createdAt > CANDIDATE_SESSION_MS) {
-      this.#candidate = undefined;
-    }
-    const sessions = [this.#current, this.#candidate].filter((session) => session !== undefined);
-    return sessions.map((session) => session.seal(packet));
+  /** A PILS frame around `packet`, padded to `size` bytes if given; `undefined` without a key. */
+  seal(packet: Packet, size?: number): Uint8Array | undefined {
+    return this.#current?.seal(packet, size);
   }
 
-  /** Opens a frame under whichever key fits, newest knowledge first. */
+  /** The same under the other key, while it is open which of two keys the peer holds. */
+  sealUnderCandidate(packet: Packet, now: Instant): Uint8Array | undefined {
+    if (this.#candidate === undefined) return undefined;
+    if (now - this.#candidate.createdAt <= CANDIDATE_SESSION_MS) return this.#candidate.seal(packet);
+    this.#candidate = undefined;
+    return undefined;
+  }
+
+  /** Opens a frame under whichever key fits, newest knowledge first. The bytes of the frame may be used up. */
   open(frame: SealedFrame, now: Instant): Opened {
-    const current = this.#current?.open(frame, now) ?? "undecryptable";
+    if (this.#retired !== undefined && now >= this.#retired.until) this.#retired = undefined;
+    const inPlace = this.#candidate === undefined && this.#retired === undefined;
+    const current = this.#current?.open(frame, now, { inPlace }) ?? "undecryptable";
     if (current !== "undecryptable") return this.#opened(current, this.#current, now);
-    const candidate = this.#candidate?.open(frame, now) ?? "undecryptable";
+    const candidate = this.#candidate?.open(frame, now, { inPlace: false }) ?? "undecryptable";
     if (candidate !== "undecryptable") {
       this.#promote(now);
       return this.#opened(candidate, this.#current, now);
     }
-    if (this.#retired !== undefined && now < this.#retired.until) {
-      return this.#retired.session.open(frame, now);
-    }
-    this.#retired = undefined;
-    return "undecryptable";
+    return this.#retired?.session.open(frame, now, { inPlace: false }) ?? "undecryptable";
   }
 
   /** Keeps a packet until there is a key; the oldest makes room. */
-  queue(packet: Uint8Array): void {
+  queue(packet: Packet): void {
     if (this.#pending.length >= PENDING_PACKETS) this.#pending.shift();
     this.#pending.push(packet);
   }
 
   /** Takes all waiting packets, in order. */
-  takePending(): Uint8Array[] {
-    return this.#pending.splice(0);
+  takePending(): Packet[] {
+    return this.#pending.takeAll();
   }
 
   /** Whether the session cannot go on: counters or nonce prefixes are used up. */

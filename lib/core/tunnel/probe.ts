@@ -5,18 +5,18 @@
  */
 
 import { encodeUtf8, equalBytes } from "../../wire/bytes.ts";
-import { encodePacket, Flag, type Packet, Protocol } from "../../wire/packet.ts";
+import { Flag, type Packet, Protocol } from "../../wire/packet.ts";
 import { PATH_PROBE, PORT_PING } from "../constants.ts";
 
 const PAYLOAD = encodeUtf8(PATH_PROBE);
 /** Never zero: an answer to port zero would itself be a ping. */
 const SOURCE_PORT = 1;
 
-/** A probe with a 32-bit `token`, encoded. */
+/** A probe with a 32-bit `token`. */
 export function probePacket(
   options: { readonly self: number; readonly peer: number; readonly token: number },
-): Uint8Array {
-  return encodePacket({
+): Packet {
+  return {
     version: 1,
     flags: 0,
     protocol: Protocol.CONTROL,
@@ -28,7 +28,7 @@ export function probePacket(
     acknowledgement: 0,
     window: 0,
     payload: PAYLOAD,
-  });
+  };
 }
 
 /** The token that `packet` answers, `undefined` when it is no answer to a probe. */
@@ -38,12 +38,12 @@ export function probeAnswer(packet: Packet): number | undefined {
   return (packet.acknowledgement - 1) >>> 0;
 }
 
-/** The answer to a ping, encoded; `undefined` when the packet must not be answered. */
-export function pongPacket(packet: Packet, self: number): Uint8Array | undefined {
+/** The answer to a ping; `undefined` when the packet must not be answered. */
+export function pongPacket(packet: Packet, self: number): Packet | undefined {
   const isPing = packet.protocol === Protocol.CONTROL && packet.destinationPort === PORT_PING;
   // An answer to an answer, or to source port zero, would bounce for ever.
   if (!isPing || (packet.flags & Flag.ACK) !== 0 || packet.sourcePort === PORT_PING) return undefined;
-  return encodePacket({
+  return {
     version: 1,
     flags: Flag.ACK,
     protocol: Protocol.CONTROL,
@@ -55,5 +55,5 @@ export function pongPacket(packet: Packet, self: number): Uint8Array | undefined
     acknowledgement: (packet.sequence + 1) >>> 0,
     window: 0,
     payload: packet.payload,
-  });
+  };
 }

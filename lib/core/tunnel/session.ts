@@ -6,8 +6,18 @@ import type { AeadProvider } from "../../crypto/aead.ts";
 import { type Aead, SealingKey } from "../../crypto/aead.ts";
 import { deriveTunnelKey, type Dialect } from "../../crypto/exchange.ts";
 import { ReplayWindows } from "../../crypto/replay.ts";
-import { encodeSealed, senderBytes } from "../../wire/tunnel.ts";
+import type { ExchangeOptionSet } from "../../wire/exchange_options.ts";
+import { HEADER_SIZE, type Packet, writePacket } from "../../wire/packet.ts";
+import {
+  NONCE_OFFSET,
+  SEALED_HEAD,
+  SEALED_OVERHEAD,
+  senderBytes,
+  TAG_SIZE,
+  writeSealedHead,
+} from "../../wire/tunnel.ts";
 import type { Instant, RandomSource } from "../machine.ts";
+import type { FrameSlab } from "./frame_slab.ts";
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -16,7 +26,11 @@ export interface SessionOptions {
   /** The X25519 public key of the peer that this session belongs to. */
   readonly peerKey: Uint8Array;
   readonly shared: Uint8Array;
+  /** What holds with the peer by what it signed together with this key. */
+  readonly peerOptions: ExchangeOptionSet;
   readonly aead: AeadProvider;
+  /** Where frames are made. */
+  readonly slab: FrameSlab;
   readonly random: RandomSource;
   readonly now: Instant;
   /**
@@ -42,13 +56,17 @@ const DIALECTS: readonly Dialect[] = ["current", "v0.5"];
 /** Seals and opens under one shared secret. */
 export class Session {
   readonly peerKey: Uint8Array;
+  readonly peerOptions: ExchangeOptionSet;
   readonly createdAt: Instant;
   readonly #options: SessionOptions;
-  readonly #aeads = new Map<Dialect, Aead>();
+  #current: Aead | undefined;
+  #old: Aead | undefined;
   readonly #windows = new ReplayWindows({ maxPrefixes: 4_096 });
   readonly #ownAad: Uint8Array;
   readonly #peerAad: Uint8Array;
   #sealing: SealingKey | undefined;
+  /** Starts every nonce of ours. */
+  #prefix: Uint8Array | undefined;
   #sendDialect: Dialect;
   /** The dialect of the frames that opened; none before the first. */
   #proven: Dialect | undefined;
@@ -58,6 +76,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.peerKey = options.peerKey;
+    this.peerOptions = options.peerOptions;
     this.createdAt = options.now;
     this.#sendDialect = options.dialect;
     this.#ownAad = senderBytes(options.self);
@@ -79,32 +98,73 @@ export class Session {
     return this.#sealing?.exhausted ?? false;
   }
 
-  /** A PILS frame around `packet`. */
-  seal(packet: Uint8Array): Uint8Array {
+  /**
+   * A PILS frame around `packet`, made in one piece of memory: packet, then sealed in place. With `size` it is padded
+   * to that many bytes; receivers ignore what follows a packet (Pilot Protocol).
+   */
+  seal(packet: Packet, size = 0): Uint8Array {
     this.#sealing ??= new SealingKey(this.#aead(this.#sendDialect), {
-      prefix: this.#noncePrefix(),
+      prefix: this.#prefix ??= this.#noncePrefix(),
       counter: this.#options.firstCounter,
     });
+    const { slab, self } = this.#options;
+    const total = Math.max(SEALED_OVERHEAD + HEADER_SIZE + packet.payload.length, size);
+    const start = slab.reserve(total);
+    const { bytes, view } = slab;
+    writeSealedHead(view, start, self);
+    writePacket(packet, { bytes, view, offset: start + SEALED_HEAD, checksum: !this.peerOptions.noChecksum });
+    const frame = bytes.subarray(start, start + total);
+    const plaintext = bytes.subarray(start + SEALED_HEAD, start + total - TAG_SIZE);
     const aad = this.#sendDialect === "current" ? this.#ownAad : NO_AAD;
-    const { nonce, ciphertext } = this.#sealing.seal(packet, aad);
-    return encodeSealed({ sender: this.#options.self, nonce, ciphertext });
+    this.#sealing.sealInto(plaintext, aad, frame, NONCE_OFFSET);
+    return frame;
   }
 
-  /** Opens a frame of the peer; state changes only when its tag is genuine and its counter new. */
-  open(frame: SealedFrame, now: Instant): Opened {
-    for (const dialect of this.#proven === undefined ? DIALECTS : [this.#proven]) {
+  /**
+   * Opens a frame of the peer; state changes only when its tag is genuine and its counter new. With `inPlace` the
+   * plaintext takes the place of the ciphertext, which is lost also when the frame does not open.
+   */
+  open(frame: SealedFrame, now: Instant, { inPlace }: { readonly inPlace: boolean }): Opened {
+    // Both directions share one key: what carries our own nonce is our own frame, sent back by somebody.
+    if (this.#isOwn(frame.nonce)) return "undecryptable";
+    const proven = this.#proven;
+    if (proven === undefined) return this.#openAny(frame, now);
+    const { nonce, ciphertext } = frame;
+    const aad = proven === "current" ? this.#peerAad : NO_AAD;
+    const aead = this.#aead(proven);
+    if (!inPlace) return this.#judge(frame, aead.open(nonce, ciphertext, aad), now);
+    const plaintext = ciphertext.subarray(0, ciphertext.length - TAG_SIZE);
+    const isGenuine = aead.openInto(nonce, ciphertext, aad, plaintext);
+    return this.#judge(frame, isGenuine ? plaintext : undefined, now);
+  }
+
+  #isOwn(nonce: Uint8Array): boolean {
+    const own = this.#prefix;
+    return own !== undefined && nonce[0] === own[0] && nonce[1] === own[1] && nonce[2] === own[2] &&
+      nonce[3] === own[3];
+  }
+
+  /** Finds out which dialect the peer speaks. */
+  #openAny(frame: SealedFrame, now: Instant): Opened {
+    for (const dialect of DIALECTS) {
       const aad = dialect === "current" ? this.#peerAad : NO_AAD;
       const plaintext = this.#aead(dialect).open(frame.nonce, frame.ciphertext, aad);
-      if (plaintext === undefined) continue;
-      const verdict = this.#windows.judge(frame.nonce);
-      if (verdict === "prefixes-exhausted") return "exhausted";
-      if (verdict !== "fresh") return "replay";
-      this.#windows.mark(frame.nonce);
-      this.#pin(dialect);
-      this.lastOpened = now;
-      return { plaintext };
+      const opened = this.#judge(frame, plaintext, now);
+      if (opened === "undecryptable") continue;
+      if (typeof opened !== "string") this.#pin(dialect);
+      return opened;
     }
     return "undecryptable";
+  }
+
+  #judge({ nonce }: SealedFrame, plaintext: Uint8Array | undefined, now: Instant): Opened {
+    if (plaintext === undefined) return "undecryptable";
+    const verdict = this.#windows.judge(nonce);
+    if (verdict === "prefixes-exhausted") return "exhausted";
+    if (verdict !== "fresh") return "replay";
+    this.#windows.mark(nonce);
+    this.lastOpened = now;
+    return { plaintext };
   }
 
   #pin(dialect: Dialect): void {
@@ -115,12 +175,12 @@ export class Session {
   }
 
   #aead(dialect: Dialect): Aead {
-    let aead = this.#aeads.get(dialect);
-    if (aead === undefined) {
-      aead = this.#options.aead.create(deriveTunnelKey(this.#options.shared, dialect));
-      this.#aeads.set(dialect, aead);
-    }
-    return aead;
+    if (dialect === "current") return this.#current ??= this.#create(dialect);
+    return this.#old ??= this.#create(dialect);
+  }
+
+  #create(dialect: Dialect): Aead {
+    return this.#options.aead.create(deriveTunnelKey(this.#options.shared, dialect));
   }
 
   /**

@@ -2,27 +2,33 @@
  * The encrypted lines to all peers: sealing and opening, choice of path, liveness.
  */
 
-import { encodeBeacon } from "../../wire/beacon.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { decodePacket, type Packet, Protocol } from "../../wire/packet.ts";
 import { decodeFrame } from "../../wire/tunnel.ts";
 import { MAX_PEERS } from "../constants.ts";
+import { Fifo } from "../fifo.ts";
 import type { Instant, Transmit } from "../machine.ts";
 import { Timers } from "../timers.ts";
+import { type CeilingOptions, DATAGRAM_OVERHEAD, datagramCeiling } from "./ceiling.ts";
 import type { TunnelEvent } from "./event.ts";
+import { FrameSlab } from "./frame_slab.ts";
 import { type ExchangeOptions, KeyExchange } from "./key_exchange.ts";
 import type { Route } from "./path.ts";
-import { Peer } from "./peer.ts";
+import { Peer, type PeerContext } from "./peer.ts";
+import { BASE_DATAGRAM } from "./pmtu.ts";
 import { probeAnswer, probePacket } from "./probe.ts";
+import { FrameSender } from "./sender.ts";
 import type { SealedFrame } from "./session.ts";
 import { TunnelStats } from "./stats.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** How the tunnels are built. */
-export type TunnelOptions = Pick<
-  ExchangeOptions,
-  "self" | "aead" | "random" | "unixTime" | "identity" | "policy"
->;
+export type TunnelOptions =
+  & Pick<ExchangeOptions, "self" | "aead" | "random" | "unixTime" | "identity" | "policy" | "abilities">
+  & { readonly maxDatagram?: number };
+
+/** The largest payload that every path carries, bytes. */
+export const BASE_PAYLOAD = BASE_DATAGRAM - DATAGRAM_OVERHEAD;
 
 /** A tunnel that opened a frame within this time needs no second look when a stream is dialled, milliseconds. */
 const OPEN_TRUST_MS = 5_000;
@@ -35,20 +41,37 @@ export class Tunnels {
   readonly #options: TunnelOptions;
   readonly #peers = new Map<number, Peer>();
   readonly #timers = new Timers<TimerKey>();
-  readonly #transmits: Transmit[] = [];
-  readonly #events: TunnelEvent[] = [];
+  readonly #sender: FrameSender;
+  readonly #events = new Fifo<TunnelEvent>();
+  readonly #context: PeerContext;
   readonly #exchange: KeyExchange;
-  #beacon: Endpoint | undefined;
+  #neverFragments = false;
 
+  /** @throws RangeError when datagrams are to be held below what every path carries */
   constructor(options: TunnelOptions) {
     this.#options = options;
+    if (options.maxDatagram !== undefined && options.maxDatagram < BASE_DATAGRAM) {
+      throw new RangeError(`datagrams cannot be held to less than ${BASE_DATAGRAM} bytes`);
+    }
+    const ceilings: CeilingOptions = {
+      maxDatagram: options.maxDatagram,
+      neverFragments: () => this.#neverFragments,
+    };
+    this.#context = {
+      ...options,
+      slab: new FrameSlab(),
+      ceiling: (endpoint, transport) => datagramCeiling(endpoint, transport, ceilings),
+    };
+    this.#sender = new FrameSender({ self: options.self, stats: this.stats });
     this.#exchange = new KeyExchange({
+      ...this.#context,
       ...options,
       stats: this.stats,
       peer: (node, now) => this.#ensure(node, now),
       everywhere: (peer) => this.#everywhere(peer),
-      transmit: (node, route, frame) => this.#transmit(node, route, frame),
+      transmit: (node, route, frame) => this.#sender.transmit(node, route, frame),
       emit: (event) => this.#events.push(event),
+      noteSession: (peer, now) => this.#noteSession(peer, now),
       schedule: (peer, at) => this.#timers.set(`exchange:${peer.node}`, at),
       agreed: (peer, now) => this.#agreed(peer, now),
     });
@@ -56,7 +79,20 @@ export class Tunnels {
 
   /** Where relayed frames go; `undefined` when there is no relay. */
   setBeacon(endpoint: Endpoint | undefined): void {
-    this.#beacon = endpoint;
+    this.#sender.beacon = endpoint;
+  }
+
+  /**
+   * Whether the socket never lets a datagram be fragmented: then sizes above an Ethernet frame may be tried on any
+   * path, not only on loopback.
+   */
+  setNeverFragments(neverFragments: boolean, now: Instant): void {
+    if (neverFragments === this.#neverFragments) return;
+    this.#neverFragments = neverFragments;
+    for (const peer of this.#peers.values()) {
+      peer.paths.updateCeilings(now);
+      this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
+    }
   }
 
   peer(node: number): Peer | undefined {
@@ -68,7 +104,7 @@ export class Tunnels {
   }
 
   /** Sends a virtual packet to `node`, now or as soon as there is a key. */
-  send(node: number, packet: Uint8Array, now: Instant): void {
+  send(node: number, packet: Packet, now: Instant): void {
     const peer = this.#ensure(node, now);
     peer.usedAt = now;
     if (peer.mustRekey) peer.forgetKeys();
@@ -77,17 +113,22 @@ export class Tunnels {
       return this.#exchange.start(peer, now);
     }
     const routes = peer.paths.routes(now, this.#hasRelay);
-    for (const frame of peer.seal(packet, now)) {
-      for (const route of routes) this.#transmit(node, route, frame);
-    }
-    peer.paths.noteSent(routes, now);
-    this.#scheduleProbes(peer);
-    if (++peer.sentSinceOpened === 1) this.#timers.set(`watch:${node}`, now + Watchdog.delay(peer.repairs));
+    this.#sender.send(peer, packet, routes, now);
+    const size = packet.payload.length + DATAGRAM_OVERHEAD;
+    const due = peer.paths.noteSent(routes, now, size);
+    if (due < peer.probeAt) this.#armProbe(peer, due);
+    if (++peer.sentSinceOpened === 1) this.#awaitAnswer(peer, now);
+  }
+
+  /** The largest payload of a virtual packet that a datagram to `node` carries now, bytes. */
+  payloadLimit(node: number): number {
+    return (this.#peers.get(node)?.paths.limit ?? BASE_DATAGRAM) - DATAGRAM_OVERHEAD;
   }
 
   /** Answers a ping on the path it came by. Answers are no traffic: they must not make paths and keys look used. */
-  reply(node: number, packet: Uint8Array, route: Route, now: Instant): void {
-    for (const frame of this.#peers.get(node)?.seal(packet, now) ?? []) this.#transmit(node, route, frame);
+  reply(node: number, packet: Packet, route: Route, now: Instant): void {
+    const peer = this.#peers.get(node);
+    if (peer !== undefined) this.#sender.send(peer, packet, [route], now);
   }
 
   /**
@@ -114,7 +155,7 @@ export class Tunnels {
     const peer = this.#peers.get(node);
     if (peer === undefined || !peer.paths.addCandidate(endpoint, now)) return;
     if (peer.attempt !== undefined) this.#exchange.announce(peer, now, [{ kind: "direct", endpoint }]);
-    this.#scheduleProbes(peer);
+    this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
   }
 
   /** The identity key of `node` as asked for by `need_identity`, `undefined` when it cannot be had. */
@@ -169,7 +210,7 @@ export class Tunnels {
   }
 
   pollTransmit(): Transmit | undefined {
-    return this.#transmits.shift();
+    return this.#sender.poll();
   }
 
   pollEvent(): TunnelEvent | undefined {
@@ -177,14 +218,14 @@ export class Tunnels {
   }
 
   get #hasRelay(): boolean {
-    return this.#beacon !== undefined;
+    return this.#sender.hasRelay;
   }
 
   #ensure(node: number, now: Instant): Peer {
     let peer = this.#peers.get(node);
     if (peer === undefined) {
       if (this.#peers.size >= MAX_PEERS) this.#evict();
-      peer = new Peer(node, this.#options, now);
+      peer = new Peer(node, this.#context, now);
       this.#peers.set(node, peer);
     }
     return peer;
@@ -223,18 +264,22 @@ export class Tunnels {
       peer.forgetKeys();
       return this.#exchange.start(peer, now);
     }
-    const packet = decodePacket(opened.plaintext);
+    const packet = decodePacket(opened.plaintext, IN_SEALED_FRAME);
     if (typeof packet === "string") return this.stats.drop(`packet_${packet}`);
     const refusal = this.#refusal(peer, packet);
     if (refusal !== undefined) return this.stats.drop(refusal);
     this.stats.received(at.size);
     peer.usedAt = now;
-    peer.paths.noteReceived(route, now, { traffic: packet.protocol !== Protocol.CONTROL });
-    this.#timers.set(`watch:${peer.node}`, undefined);
-    const token = probeAnswer(packet);
-    if (token !== undefined) peer.paths.handleAnswer(token, now);
-    else this.#events.push({ type: "packet", peer: peer.node, packet, route });
-    this.#scheduleProbes(peer);
+    const isControl = packet.protocol === Protocol.CONTROL;
+    if (peer.paths.noteReceived(route, now, isControl ? NO_TRAFFIC : TRAFFIC)) this.#armProbe(peer, now);
+    this.#noteSession(peer, now);
+    const token = isControl ? probeAnswer(packet) : undefined;
+    if (token !== undefined) {
+      peer.paths.handleAnswer(token, now);
+      this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
+    } else this.#events.push({ type: "packet", peer: peer.node, packet, route });
+    this.#notePath(peer);
+    if (peer.probeAt === Infinity) this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
   }
 
   /** A peer may only speak for itself and to us. Old keep-alives, empty pings, name no source. */
@@ -252,31 +297,41 @@ export class Tunnels {
     return this.#hasRelay ? [...direct, { kind: "relay" }] : direct;
   }
 
-  #transmit(node: number, route: Route, frame: Uint8Array): void {
-    if (route.kind === "direct") {
-      this.stats.sent(frame.length);
-      this.#transmits.push({ to: route.endpoint, data: frame });
-    } else if (this.#beacon !== undefined) {
-      const data = encodeBeacon({ kind: "relay", sender: this.#options.self(), destination: node, frame });
-      this.stats.sent(data.length);
-      this.#transmits.push({ to: this.#beacon, data });
-    }
-  }
-
   #probe(peer: Peer, now: Instant): void {
-    for (const { route, token } of peer.paths.dueProbes(now, this.#hasRelay)) {
+    peer.probeAt = Infinity;
+    for (const { route, token, size } of peer.paths.dueProbes(now, this.#hasRelay)) {
       const packet = probePacket({ self: this.#options.self(), peer: peer.node, token });
-      for (const frame of peer.seal(packet, now)) this.#transmit(peer.node, route, frame);
+      if (size === undefined) this.#sender.send(peer, packet, [route], now);
+      else this.#sender.probe(peer, packet, route, size);
     }
-    this.#scheduleProbes(peer);
+    this.#notePath(peer);
+    this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
   }
 
-  #scheduleProbes(peer: Peer): void {
-    this.#timers.set(`probe:${peer.node}`, peer.paths.nextTimeout(this.#hasRelay));
+  /** A timer that fires early costs less than moving it with every packet, so it is only ever moved forward. */
+  #armProbe(peer: Peer, at: Instant | undefined): void {
+    if (at === undefined || at >= peer.probeAt) return;
+    peer.probeAt = at;
+    this.#timers.set(`probe:${peer.node}`, at);
+  }
+
+  #awaitAnswer(peer: Peer, now: Instant): void {
+    peer.unansweredSince = now;
+    this.#armWatch(peer, now + Watchdog.delay(peer.repairs));
+  }
+
+  #armWatch(peer: Peer, at: Instant): void {
+    if (at >= peer.watchAt) return;
+    peer.watchAt = at;
+    this.#timers.set(`watch:${peer.node}`, at);
   }
 
   /** We send, the peer is silent: perhaps it lost its keys, perhaps its endpoint is another one now. */
   #watch(peer: Peer, now: Instant): void {
+    peer.watchAt = Infinity;
+    if (peer.sentSinceOpened === 0) return;
+    const due = peer.unansweredSince + Watchdog.delay(peer.repairs);
+    if (now < due) return this.#armWatch(peer, due);
     const suspicious = Watchdog.isSuspicious(peer);
     peer.sentSinceOpened = 0;
     if (!suspicious) return;
@@ -286,4 +341,32 @@ export class Tunnels {
     this.#exchange.announce(peer, now);
     if (peer.repairs > 1) this.#exchange.askForKey(peer);
   }
+
+  /** Tells what the peer can take, when its key in use says something else than before. */
+  #noteSession(peer: Peer, now: Instant): void {
+    const { transport, told } = peer;
+    if (transport === told.transport) return;
+    told.transport = transport;
+    told.segment = undefined;
+    peer.paths.updateCeilings(now);
+    this.#events.push({ type: "transport", peer: peer.node, transport });
+    this.#notePath(peer);
+  }
+
+  /** Tells when traffic takes another path, and what that carries. */
+  #notePath({ node, paths, told, transport }: Peer): void {
+    const { inUse } = paths;
+    if (inUse !== told.inUse) {
+      told.inUse = inUse;
+      this.#events.push({ type: "path_changed", peer: node });
+    }
+    const bytes = paths.limit - DATAGRAM_OVERHEAD;
+    if (transport === undefined || bytes === told.segment) return;
+    told.segment = bytes;
+    this.#events.push({ type: "segment_limit", peer: node, bytes });
+  }
 }
+
+const IN_SEALED_FRAME = { zeroMeansNone: true } as const;
+const TRAFFIC = { traffic: true } as const;
+const NO_TRAFFIC = { traffic: false } as const;
