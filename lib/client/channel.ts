@@ -20,7 +20,7 @@ import { type AgentError, agentGone, readAgentError, toPilotError } from "./erro
 import { Hello, readCredit } from "./extensions.ts";
 
 /** Bytes waiting for the agent before `sendData` waits. */
-const QUEUE_BYTES = 256 * 1024;
+const QUEUE_BYTES = 512 * 1024;
 
 /** Smaller pieces are copied and collected, larger ones go out as they are. */
 const COLLECT_BELOW = 8192;
@@ -108,6 +108,8 @@ export class Channel {
     }
     const channel = new Channel(conn, options.events ?? {});
     void channel.#read();
+    // The greeting goes out together with what is asked first; who wants datagrams need not ask for anything.
+    if (options.datagrams !== true) channel.#writer.cork();
     channel.#hello(options.datagrams === true);
     return channel;
   }
@@ -140,6 +142,7 @@ export class Channel {
       },
       lost: reject,
     });
+    this.#writer.uncork();
     return within(promise, options.what ?? request.kind.replaceAll("_", " "), options);
   }
 
@@ -153,15 +156,20 @@ export class Channel {
     this.#writer.post(message);
   }
 
+  /** Sends a small piece of a stream, which may be reused at once; `false` when it is not small or has to wait. */
+  offerData(connection: number, data: Uint8Array): boolean {
+    if (data.length >= COLLECT_BELOW || this.#writer.full) return false;
+    if (!this.#writer.offer(sendHeader(connection, data))) return false;
+    if (!this.#extended) this.#noteSends(connection);
+    return true;
+  }
+
   /** Sends a piece of a stream. Resolves when `data` may be reused and more may be sent; `false` when lost. */
   sendData(connection: number, data: Uint8Array): Promise<boolean> {
     if (!this.#extended) this.#noteSends(connection);
-    const header = new Uint8Array(5);
-    header[0] = Command.SEND;
-    new DataView(header.buffer).setUint32(1, connection);
     return data.length < COLLECT_BELOW
-      ? this.#writer.push(header, data.slice())
-      : this.#writer.write(header, data);
+      ? this.#writer.push(sendHeader(connection, data))
+      : this.#writer.write(sendHeader(connection), data);
   }
 
   /** Directs pushes about a stream to `sink`. */
@@ -295,6 +303,15 @@ export class Channel {
     for (const stream of [...this.#streams.values()]) stream.lost(error);
     this.#events.lost?.(error);
   }
+}
+
+/** The beginning of a Send, with its data behind it. */
+function sendHeader(connection: number, data?: Uint8Array): Uint8Array {
+  const header = new Uint8Array(5 + (data?.length ?? 0));
+  header[0] = Command.SEND;
+  new DataView(header.buffer).setUint32(1, connection);
+  if (data !== undefined) header.set(data, 5);
+  return header;
 }
 
 function numberIn(text: string | undefined): number | undefined {

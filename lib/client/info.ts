@@ -67,6 +67,10 @@ export interface ClientInfo {
   readonly conn_list: readonly ClientConnection[];
   /** Empty for agents that do not tell their version. */
   readonly version: string;
+  /** Which implementation of the tunnels' cipher the agent uses; empty for agents that do not tell. */
+  readonly aead: string;
+  /** How the agent's datagrams reach the kernel, `ffi` or `deno`; empty for agents that do not tell. */
+  readonly udp: string;
   readonly features: readonly string[];
   /** 0 when unknown. */
   readonly pid: number;
@@ -107,6 +111,8 @@ export function readInfo(info: Fields): ClientInfo {
     peer_list: info.objects("peer_list").map(readPeer),
     conn_list: info.objects("conn_list").map(readConnection),
     version: info.text("version"),
+    aead: info.text("aead"),
+    udp: info.text("udp"),
     features: info.texts("features"),
     pid: info.number("pid"),
     home: info.text("home"),

@@ -16,8 +16,9 @@ import {
 } from "./extensions.ts";
 import { limited, type WaitOptions, within } from "../io/waiting.ts";
 
-/** Bytes of one Send. */
-const MAX_SEND = 64 * 1024;
+/** Bytes of one Send to an agent of our kind, and to any. */
+const MAX_SEND = 128 * 1024;
+const MAX_PLAIN_SEND = 64 * 1024;
 
 /** Bytes kept for a program that does not read, when the agent cannot be told to pause. */
 const MAX_UNREAD = 16 * 1024 * 1024;
@@ -56,6 +57,8 @@ export class ClientStream implements AsyncDisposable {
   readonly #buffer = new AsyncQueue<Uint8Array>((chunk) => chunk.length);
   #answered = Promise.withResolvers<void>();
   #lane: Promise<unknown> = Promise.resolve();
+  /** Writes under way. */
+  #steps = 0;
   #consumed = 0;
   #sendCredit: number;
   #creditChanged: (() => void) | undefined;
@@ -84,10 +87,13 @@ export class ClientStream implements AsyncDisposable {
    * @throws PilotError `connection_failed` when the stream was reset, `timeout`, `not_running`
    */
   async read(options: WaitOptions = {}): Promise<Uint8Array | null> {
-    const ready = options.signal?.aborted ? undefined : this.#buffer.take();
-    const chunk = ready !== undefined
-      ? ready
-      : await limited("read", options, (signal) => this.#buffer.next(signal));
+    const { signal, timeoutMs } = options;
+    let chunk = signal?.aborted ? undefined : this.#buffer.take();
+    if (chunk === undefined) {
+      chunk = signal === undefined && timeoutMs === undefined
+        ? await this.#buffer.next()
+        : await limited("read", options, (limit) => this.#buffer.next(limit));
+    }
     if (chunk !== null) this.#grant(chunk.length);
     return chunk;
   }
@@ -103,8 +109,11 @@ export class ClientStream implements AsyncDisposable {
     if (this.#writeEnded) {
       return Promise.reject(this.#sendError ?? new PilotError("invalid_state", "the stream is closed"));
     }
+    if (this.#writeNow(data)) return Promise.resolve();
     const work = this.#lane.then(() => this.#write(data, options.signal));
-    this.#lane = work.catch(() => {});
+    this.#steps++;
+    const settled = () => void this.#steps--;
+    this.#lane = work.then(settled, settled);
     return within(work, "write", options);
   }
 
@@ -193,14 +202,23 @@ export class ClientStream implements AsyncDisposable {
     };
   }
 
+  /** Sends a small piece at once when nothing stands in the way. */
+  #writeNow(data: Uint8Array): boolean {
+    if (this.#steps > 0 || this.#sendCredit <= 0 || this.#sendError !== undefined) return false;
+    if (!this.#channel.offerData(this.id, data)) return false;
+    this.#sendCredit -= data.length + SEND_OVERHEAD;
+    return true;
+  }
+
   async #write(data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    for (let at = 0; at < data.length; at += MAX_SEND) {
+    const size = this.#channel.extended ? MAX_SEND : MAX_PLAIN_SEND;
+    for (let at = 0; at < data.length; at += size) {
       while (this.#sendCredit <= 0 && this.#sendError === undefined) {
         await new Promise<void>((resolve) => this.#creditChanged = resolve);
       }
       if (this.#sendError !== undefined) throw this.#sendError;
       if (signal?.aborted) throw signal.reason;
-      const part = data.subarray(at, at + MAX_SEND);
+      const part = data.length <= size ? data : data.subarray(at, at + size);
       this.#sendCredit -= part.length + SEND_OVERHEAD;
       await this.#channel.sendData(this.id, part);
     }

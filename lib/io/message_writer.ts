@@ -5,22 +5,28 @@ export interface ByteSink {
   write(data: Uint8Array): Promise<number>;
 }
 
-/** Bytes of one system call at most. */
-const BLOCK_SIZE = 128 * 1024;
+/** Bytes of one system call at most: what a Unix socket takes at once where its buffer has the usual size. */
+const BLOCK_SIZE = 256 * 1024;
+/** Size of the block of a writer that has little to say, bytes. */
+const SMALL_BLOCK = 4096;
+/** Bytes in front of each message: its length. */
+const PREFIX = 4;
 
 /** Blocks that no writer uses at the moment, so that quiet connections hold none. */
-const freeBlocks: Uint8Array<ArrayBuffer>[] = [];
+const freeBlocks = new Map<number, Uint8Array<ArrayBuffer>[]>([[SMALL_BLOCK, []], [BLOCK_SIZE, []]]);
 const MAX_FREE_BLOCKS = 8;
+const NO_BLOCK = new Uint8Array(0);
 
 interface Item {
   readonly parts: readonly Uint8Array[];
+  /** Bytes of all parts. */
+  readonly length: number;
   /** Called once all bytes were copied: the parts may be reused. */
   readonly taken: ((alive: boolean) => void) | undefined;
 }
 
 interface Waiter {
   readonly item: Item;
-  readonly size: number;
   readonly queued: (alive: boolean) => void;
 }
 
@@ -32,14 +38,18 @@ export class MessageWriter {
   readonly #sink: ByteSink;
   readonly #limit: number;
   readonly #onError: (error: unknown) => void;
-  readonly #items: Item[] = [];
+  #items: Item[] = [];
+  /** Position of the first item: what is before it has been written. */
+  #first = 0;
   readonly #waiters: Waiter[] = [];
   readonly #idle: (() => void)[] = [];
-  #block = new Uint8Array(0);
-  #part = 0;
+  #block = NO_BLOCK;
+  /** Where the first item goes on: a part and a byte of it. Part -1 is the prefix. */
+  #part = -1;
   #offset = 0;
   #queuedBytes = 0;
   #running = false;
+  #corked = false;
   #closed = false;
   #blockedSince: number | undefined;
 
@@ -71,28 +81,19 @@ export class MessageWriter {
    */
   push(...parts: Uint8Array[]): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
-    const { item, size } = framed(parts, undefined);
-    if (!this.full && this.#waiters.length === 0) {
-      this.#enqueue(item, size);
-      return Promise.resolve(true);
-    }
-    return new Promise((queued) => this.#waiters.push({ item, size, queued }));
+    if (this.offer(...parts)) return Promise.resolve(true);
+    return new Promise((queued) => this.#waiters.push({ item: itemOf(parts, undefined), queued }));
   }
 
   /** Resolves once the parts were copied and may be reused; with `false` when the writer is closed. */
   write(...parts: Uint8Array[]): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
-    return new Promise((taken) => {
-      const { item, size } = framed(parts, taken);
-      this.#enqueue(item, size);
-    });
+    return new Promise((taken) => this.#enqueue(itemOf(parts, taken)));
   }
 
   /** Queues a message however full the queue is. For few and small ones. */
   post(...parts: Uint8Array[]): void {
-    if (this.#closed) return;
-    const { item, size } = framed(parts, undefined);
-    this.#enqueue(item, size);
+    if (!this.#closed) this.#enqueue(itemOf(parts, undefined));
   }
 
   /** Queues a message that may be lost: `false` when the queue is full. */
@@ -100,6 +101,18 @@ export class MessageWriter {
     if (this.#closed || this.full || this.#waiters.length > 0) return false;
     this.post(...parts);
     return true;
+  }
+
+  /** Keeps what is queued from now on for one system call, until `uncork`. */
+  cork(): void {
+    this.#corked = true;
+  }
+
+  /** Begins to write what `cork` has kept. */
+  uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    if (this.#items.length > 0) this.#start();
   }
 
   /** Resolves when nothing waits any more, or when the writer is closed. */
@@ -112,76 +125,102 @@ export class MessageWriter {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const item of this.#items.splice(0)) item.taken?.(false);
+    for (const item of this.#items.splice(0).slice(this.#first)) item.taken?.(false);
+    this.#first = 0;
     for (const waiter of this.#waiters.splice(0)) waiter.queued(false);
     this.#queuedBytes = 0;
     this.#blockedSince = undefined;
     this.#wakeIdle();
   }
 
-  #enqueue(item: Item, size: number): void {
+  #enqueue(item: Item): void {
     this.#items.push(item);
-    this.#queuedBytes += size;
-    if (!this.#running) {
-      this.#running = true;
-      this.#run().catch((error: unknown) => {
-        if (!this.#closed) this.#onError(error);
-      });
-    }
+    this.#queuedBytes += PREFIX + item.length;
+    if (!this.#corked) this.#start();
+  }
+
+  #start(): void {
+    if (this.#running || this.#closed) return;
+    this.#running = true;
+    this.#run().catch((error: unknown) => {
+      if (!this.#closed) this.#onError(error);
+    });
   }
 
   async #run(): Promise<void> {
     while (!this.#closed) {
       const filled = this.#fill();
       if (filled === 0) break;
+      this.#blockedSince = performance.now();
       for (let written = 0; written < filled && !this.#closed;) {
-        this.#blockedSince = performance.now();
-        written += await this.#sink.write(this.#block.subarray(written, filled));
+        const count = await this.#sink.write(this.#block.subarray(written, filled));
+        written += count;
+        if (written < filled) this.#blockedSince = performance.now();
       }
       this.#blockedSince = undefined;
       if (this.#closed) return;
       this.#queuedBytes -= filled;
-      this.#admitWaiters();
+      if (this.#waiters.length > 0) this.#admitWaiters();
     }
     this.#running = false;
-    if (this.#block.length === BLOCK_SIZE && freeBlocks.length < MAX_FREE_BLOCKS) {
-      freeBlocks.push(this.#block);
-    }
-    this.#block = new Uint8Array(0);
+    this.#exchangeBlock(0);
     this.#wakeIdle();
   }
 
-  /** Copies waiting bytes into the block; returns how many. */
+  /** Gathers waiting bytes in the block; returns how many. */
   #fill(): number {
     if (this.#items.length === 0) return 0;
     const size = Math.min(this.#queuedBytes, BLOCK_SIZE);
-    if (this.#block.length < size) {
-      this.#block = size <= 4096 ? new Uint8Array(4096) : freeBlocks.pop() ?? new Uint8Array(BLOCK_SIZE);
-    }
+    if (this.#block.length < size) this.#exchangeBlock(size <= SMALL_BLOCK ? SMALL_BLOCK : BLOCK_SIZE);
     let filled = 0;
-    let done = 0;
-    while (done < this.#items.length) {
-      const item = this.#items[done];
-      const part = item?.parts[this.#part];
-      if (part === undefined) {
-        item?.taken?.(true);
-        this.#part = 0;
-        done++;
-        continue;
-      }
-      const room = this.#block.length - filled;
-      if (room === 0) break;
-      const piece = part.subarray(this.#offset, this.#offset + room);
-      this.#block.set(piece, filled);
-      filled += piece.length;
-      this.#offset += piece.length;
-      if (this.#offset === part.length) {
-        this.#offset = 0;
-        this.#part++;
-      }
+    for (; this.#first < this.#items.length; this.#first++) {
+      const item = this.#items[this.#first];
+      if (item === undefined) continue;
+      filled = this.#copy(item, filled);
+      if (this.#part < item.parts.length) break;
+      this.#part = -1;
+      item.taken?.(true);
     }
-    this.#items.splice(0, done);
+    this.#dropWritten();
     return filled;
+  }
+
+  /** Gives the block back and takes another, for 0 bytes none. */
+  #exchangeBlock(size: number): void {
+    const free = freeBlocks.get(this.#block.length);
+    if (free !== undefined && free.length < MAX_FREE_BLOCKS) free.push(this.#block);
+    this.#block = size === 0 ? NO_BLOCK : freeBlocks.get(size)?.pop() ?? new Uint8Array(size);
+  }
+
+  /** Copies what fits of one item behind the `filled` bytes of the block; returns how many are filled then. */
+  #copy(item: Item, filled: number): number {
+    const block = this.#block;
+    if (this.#part < 0) {
+      if (block.length - filled < PREFIX) return filled;
+      writeUint32(block, filled, item.length);
+      filled += PREFIX;
+      this.#part = 0;
+    }
+    for (; this.#part < item.parts.length; this.#part++) {
+      const part = item.parts[this.#part];
+      if (part === undefined) continue;
+      const count = Math.min(part.length - this.#offset, block.length - filled);
+      const isWhole = count === part.length;
+      block.set(isWhole ? part : part.subarray(this.#offset, this.#offset + count), filled);
+      filled += count;
+      this.#offset += count;
+      if (this.#offset < part.length) return filled;
+      this.#offset = 0;
+    }
+    return filled;
+  }
+
+  /** Forgets written items, rarely enough that a long queue is not moved for each. */
+  #dropWritten(): void {
+    if (this.#first === this.#items.length) this.#items = [];
+    else if (this.#first >= 256) this.#items = this.#items.slice(this.#first);
+    else return;
+    this.#first = 0;
   }
 
   #admitWaiters(): void {
@@ -189,7 +228,7 @@ export class MessageWriter {
       const waiter = this.#waiters.shift();
       if (waiter === undefined) return;
       this.#items.push(waiter.item);
-      this.#queuedBytes += waiter.size;
+      this.#queuedBytes += PREFIX + waiter.item.length;
       waiter.queued(true);
     }
   }
@@ -199,13 +238,15 @@ export class MessageWriter {
   }
 }
 
-function framed(
-  parts: readonly Uint8Array[],
-  taken: ((alive: boolean) => void) | undefined,
-): { item: Item; size: number } {
+function itemOf(parts: readonly Uint8Array[], taken: ((alive: boolean) => void) | undefined): Item {
   let length = 0;
   for (const part of parts) length += part.length;
-  const prefix = new Uint8Array(4);
-  new DataView(prefix.buffer).setUint32(0, length);
-  return { item: { parts: [prefix, ...parts], taken }, size: length + 4 };
+  return { parts, length, taken };
+}
+
+function writeUint32(target: Uint8Array, offset: number, value: number): void {
+  target[offset] = value >>> 24;
+  target[offset + 1] = value >>> 16;
+  target[offset + 2] = value >>> 8;
+  target[offset + 3] = value;
 }

@@ -10,8 +10,16 @@ import { PilotError } from "../../lib/wire/error.ts";
 import { MAX_PAYLOAD } from "../../lib/wire/packet.ts";
 import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
 import type { Log } from "../../lib/io/log.ts";
-import type { AgentApi, AgentDatagram, AgentInfo, AgentListener, AgentStream, TrustOutcome } from "./api.ts";
-import { type AgentParts, describeAgent } from "./info.ts";
+import type {
+  AgentApi,
+  AgentDatagram,
+  AgentHealth,
+  AgentInfo,
+  AgentListener,
+  AgentStream,
+  TrustOutcome,
+} from "./api.ts";
+import { type AgentParts, describeAgent, describeHealth } from "./info.ts";
 import type { Registration } from "./registration.ts";
 import { type NodeAccess, Streams } from "./streams.ts";
 import type { TrustSaver } from "./trust_saver.ts";
@@ -53,6 +61,8 @@ export class Agent implements AgentApi {
   }
 
   readonly info = (): AgentInfo => describeAgent(this.#options, this.#names);
+
+  readonly health = (): AgentHealth => describeHealth(this.#options, this.#streams.count);
 
   readonly nodeId = (): number => this.#node.node;
 

@@ -17,6 +17,11 @@ export interface AgentStream {
   readonly remotePort: number;
   /** The next ordered bytes, at least one; `null` after the peer's end. Rejects when the stream was reset. */
   read(): Promise<Uint8Array | null>;
+  /**
+   * All bytes that are there, at least one, in their order and in as many pieces as they arrived in; no more pieces are
+   * added once there are `bytes` of them. Else like {@linkcode read}.
+   */
+  readBatch(bytes: number): Promise<readonly Uint8Array[] | null>;
   /** Resolves when the transport has taken all bytes (backpressure). Rejects when the stream is closed. */
   write(data: Uint8Array): Promise<void>;
   /** Ends the stream in order: everything written is delivered first. Resolves at the end or after a bounded wait. */
@@ -43,6 +48,11 @@ export interface AgentDatagram {
   readonly data: Uint8Array;
 }
 
+/** The answer to `Health`: what is known at once, however many streams there are. */
+export type AgentHealth =
+  & Pick<AgentInfo, "node_id" | "address" | "uptime_secs" | "connections" | "peers" | "version">
+  & { readonly registry_connected: boolean; readonly beacon_reachable: boolean };
+
 /** How trust with a peer stands after an operator's action. */
 export type TrustOutcome = ClientTrustOutcome;
 /** A waiting request of a peer. */
@@ -57,6 +67,7 @@ export type AgentInfo = ClientInfo;
 /** The agent as seen from inside its process. Failures are `PilotError`s. */
 export interface AgentApi {
   readonly info: () => AgentInfo;
+  readonly health: () => AgentHealth;
   readonly nodeId: () => number;
   /** @throws PilotError `connection_failed` (`connection refused`), `timeout` (`dial timeout`), `not_found`, `not_trusted` */
   dial(remote: Address, port: number, options: { signal: AbortSignal }): Promise<AgentStream>;

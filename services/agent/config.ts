@@ -2,6 +2,7 @@
  * The settings of an agent, from four sources: flag, then environment, then `config.json` in the home, then built-in.
  */
 
+import { BASE_DATAGRAM } from "../../lib/core/tunnel/pmtu.ts";
 import { writeAtomically } from "../../lib/io/files.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "../../lib/io/log.ts";
 import { splitHostPort } from "../../lib/wire/endpoint.ts";
@@ -20,6 +21,9 @@ import {
 export const DEFAULT_REGISTRY = "127.0.0.1:9000";
 /** Where the beacon is when nothing says otherwise. */
 export const DEFAULT_BEACON = "127.0.0.1:9001";
+
+/** Largest UDP payload of IPv4, bytes (RFC 791: a 16-bit total length, less 28 bytes of headers). */
+const LARGEST_DATAGRAM = 65_507;
 
 /** A host name or IP literal with a port. */
 export interface HostPort {
@@ -50,6 +54,8 @@ export interface AgentOptions {
   readonly owner: string;
   /** Whether strangers may learn the endpoint. */
   readonly public: boolean;
+  /** Longest datagram, bytes of UDP payload; `undefined`: whatever the path carries. */
+  readonly maxDatagram: number | undefined;
   readonly log: {
     readonly level: LogLevel;
     readonly format: LogFormat;
@@ -129,6 +135,7 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
     hostname: flags.hostname ?? file.hostname ?? "",
     owner: flags.owner ?? "",
     public: flags.public ?? false,
+    maxDatagram: datagramSize(flags.env("PILOT_MAX_DATAGRAM")),
     log: {
       level: oneOf(LOG_LEVELS, "log-level", flags.logLevel ?? "info"),
       format: oneOf(LOG_FORMATS, "log-format", flags.logFormat ?? "text"),
@@ -217,6 +224,15 @@ function hostPort(what: string, text: string): HostPort {
   const sample = what === "listen" ? ":4000" : what === "registry" ? DEFAULT_REGISTRY : DEFAULT_BEACON;
   throw new PilotError("invalid_argument", `${what} is not HOST:PORT: ${text}`, {
     hint: `write it like ${sample}`,
+  });
+}
+
+function datagramSize(text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  const bytes = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (bytes >= BASE_DATAGRAM && bytes <= LARGEST_DATAGRAM) return bytes;
+  throw new PilotError("invalid_argument", `PILOT_MAX_DATAGRAM is not a size of datagrams: ${text}`, {
+    hint: `bytes of UDP payload, from ${BASE_DATAGRAM} to ${LARGEST_DATAGRAM}`,
   });
 }
 

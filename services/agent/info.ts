@@ -6,7 +6,7 @@ import type { Identity } from "../../lib/crypto/identity.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { encodeBase64 } from "../../lib/wire/bytes.ts";
-import type { AgentInfo, PeerInfo } from "./api.ts";
+import type { AgentHealth, AgentInfo, PeerInfo } from "./api.ts";
 import { isLocalAddress } from "../../lib/io/addresses.ts";
 import type { Registration } from "./registration.ts";
 import type { NodeAccess } from "./streams.ts";
@@ -24,6 +24,9 @@ export interface AgentParts {
   readonly beaconAddress: string;
   /** The tunnel socket as bound. */
   readonly local: () => Endpoint;
+  /** What encrypts the tunnels, and how datagrams reach the kernel. */
+  readonly aead: string;
+  readonly udp: () => string;
   readonly startedAt: number;
 }
 
@@ -49,7 +52,7 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
     node_id: node.node,
     address: registration.address,
     hostname: registration.hostname,
-    uptime_secs: Math.round((performance.now() - parts.startedAt) / 1000),
+    uptime_secs: uptime(parts),
     connections: connections.filter(({ state }) => state !== "TIME_WAIT" && state !== "CLOSED").length,
     ports: node.ports.listening,
     peers: peers.length,
@@ -66,6 +69,8 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
     peer_list: peers.map((peer) => describePeer(peer, parts, names)),
     conn_list: connections,
     version: parts.version,
+    aead: parts.aead,
+    udp: parts.udp(),
     features: FEATURES,
     pid: Deno.pid,
     home: parts.home,
@@ -84,6 +89,27 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
     drops: { ...stats.drops(), ...node.trust.drops },
     ...(registration.hostnameError === undefined ? {} : { hostname_error: registration.hostnameError }),
   };
+}
+
+/** Whether the agent is well. `connections` is the number of its open streams. */
+export function describeHealth(parts: AgentParts, connections: number): AgentHealth {
+  const { node } = parts.access;
+  let peers = 0;
+  for (const peer of node.tunnels.peers()) if (peer.hasSession) peers++;
+  return {
+    node_id: node.node,
+    address: parts.registration.address,
+    uptime_secs: uptime(parts),
+    registry_connected: parts.registration.state.connected,
+    beacon_reachable: node.beacon.isReachable,
+    connections,
+    peers,
+    version: parts.version,
+  };
+}
+
+function uptime({ startedAt }: AgentParts): number {
+  return Math.round((performance.now() - startedAt) / 1000);
 }
 
 function describePeer(peer: Peer, parts: AgentParts, names: ReadonlyMap<number, string>): PeerInfo {

@@ -3,8 +3,8 @@
  */
 
 import { Node } from "../../lib/core/node.ts";
-import { nobleAead } from "../../lib/crypto/aead.ts";
 import { resolveHost } from "../../lib/io/addresses.ts";
+import { chooseAead } from "../../lib/io/aead_choice.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { UdpDriver } from "../../lib/io/driver.ts";
 import { loadOrCreateIdentity } from "../../lib/io/identity_file.ts";
@@ -54,18 +54,23 @@ export async function serveAgent(
   const clock = new SystemClock();
   const identity = await loadOrCreateIdentity(options.identity, systemRandom);
   const trust = await loadTrust(options.trust);
+  const aead = chooseAead();
+  const { maxDatagram } = options;
   const node = new Node({
     identity,
-    aead: nobleAead,
+    aead,
     random: systemRandom,
     unixTime: () => clock.unixMs(),
     isPublic: options.public,
+    ...(maxDatagram === undefined ? {} : { maxDatagram }),
     ...(trust === undefined ? {} : { trust }),
   });
   const driver = UdpDriver.bind(node, {
     host: options.listen.host === "" ? "0.0.0.0" : options.listen.host,
     port: options.listen.port,
     clock,
+    // Path MTU discovery wants probes that are too long to be lost.
+    dontFragment: true,
     onEvent: (event) => agent.handle(event),
   });
   const access = {
@@ -77,6 +82,7 @@ export async function serveAgent(
       return result;
     },
   };
+  access.act((node, now) => node.tunnels.setNeverFragments(driver.dontFragment, now));
   const saver = new TrustSaver(options.trust, { snapshot: () => node.trust.snapshot(), log });
   const registration = new Registration({
     registry: options.registry,
@@ -104,6 +110,8 @@ export async function serveAgent(
     version: VERSION,
     beaconAddress: `${options.beacon.host}:${options.beacon.port}`,
     local: () => driver.endpoint,
+    aead: aead.name,
+    udp: () => driver.udp,
     startedAt: performance.now(),
     stop: () => stopping.abort(),
   });

@@ -34,8 +34,13 @@ class OpenStream implements AgentStream {
   #reason: CloseReason | undefined;
   #finished = false;
   #ended = false;
-  #wakeReader = Promise.withResolvers<void>();
-  #wakeWriter = Promise.withResolvers<void>();
+  /** Counts events: a wait begins only when none came since the look that found nothing. */
+  #news = 0;
+  /** How many there were when a look had taken everything: until the next one there is nothing to look for. */
+  #emptyAt = -1;
+  #readers: (() => void)[] = [];
+  #writers: (() => void)[] = [];
+  #writes = 0;
   #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(
@@ -52,21 +57,36 @@ class OpenStream implements AgentStream {
     this.#settleClosed = resolve;
   }
 
-  async read(): Promise<Uint8Array | null> {
-    for (;;) {
-      const wake = this.#wakeReader.promise;
-      const chunk = this.#access.act((node, now) => node.ports.read(this.id, now));
-      if (chunk !== undefined) return chunk;
-      if (this.#finished || this.#reason === "done") return null;
-      if (this.#reason !== undefined) throw closedError(this.#reason);
-      await wake;
-    }
+  read(): Promise<Uint8Array | null> {
+    return this.#take((node, now) => node.ports.read(this.id, now));
+  }
+
+  readBatch(bytes: number): Promise<readonly Uint8Array[] | null> {
+    return this.#take((node, now) => {
+      const first = node.ports.read(this.id, now);
+      if (first === undefined) return undefined;
+      const pieces = [first];
+      for (let total = first.length; total < bytes;) {
+        const next = node.ports.read(this.id, now);
+        if (next === undefined) {
+          this.#emptyAt = this.#news;
+          break;
+        }
+        pieces.push(next);
+        total += next.length;
+      }
+      return pieces;
+    });
   }
 
   write(data: Uint8Array): Promise<void> {
     // One write after the other: the bytes of two callers must not mix.
-    const write = this.#lastWrite.then(() => this.#writeAll(data));
-    this.#lastWrite = write.catch(() => {});
+    const write = this.#writes === 0
+      ? this.#writeAll(data)
+      : this.#lastWrite.then(() => this.#writeAll(data));
+    this.#writes++;
+    const settled = () => void this.#writes--;
+    this.#lastWrite = write.then(settled, settled);
     return write;
   }
 
@@ -92,26 +112,42 @@ class OpenStream implements AgentStream {
       this.#reason = event.reason;
       this.#settleClosed(event.reason);
     }
-    if (event.type !== "writable") {
-      this.#wakeReader.resolve();
-      this.#wakeReader = Promise.withResolvers<void>();
-    }
-    if (event.type === "writable" || event.type === "closed") {
-      this.#wakeWriter.resolve();
-      this.#wakeWriter = Promise.withResolvers<void>();
+    this.#news++;
+    if (event.type !== "writable") wakeAll(this.#readers);
+    if (event.type === "writable" || event.type === "closed") wakeAll(this.#writers);
+  }
+
+  /** What `look` finds in the stream, once it finds something; `null` at the end. */
+  async #take<T>(look: (node: Node, now: number) => T | undefined): Promise<T | null> {
+    for (;;) {
+      const news = this.#news;
+      if (this.#emptyAt !== news) {
+        const found = this.#access.act(look);
+        if (found !== undefined) return found;
+        if (news !== this.#news) continue;
+      }
+      if (this.#finished || this.#reason === "done") return null;
+      if (this.#reason !== undefined) throw closedError(this.#reason);
+      await new Promise<void>((resolve) => this.#readers.push(resolve));
     }
   }
 
   async #writeAll(data: Uint8Array): Promise<void> {
-    let offset = 0;
-    while (offset < data.length) {
-      const wake = this.#wakeWriter.promise;
+    for (let offset = 0; offset < data.length;) {
       if (this.#reason !== undefined) throw closedError(this.#reason);
       if (this.#ended) throw new PilotError("invalid_state", "send: connection closed");
-      offset += this.#access.act((node, now) => node.ports.write(this.id, data.subarray(offset), now));
-      if (offset < data.length) await wake;
+      const news = this.#news;
+      const rest = offset === 0 ? data : data.subarray(offset);
+      offset += this.#access.act((node, now) => node.ports.write(this.id, rest, now));
+      if (offset < data.length && news === this.#news) {
+        await new Promise<void>((resolve) => this.#writers.push(resolve));
+      }
     }
   }
+}
+
+function wakeAll(waiting: (() => void)[]): void {
+  for (const wake of waiting.splice(0)) wake();
 }
 
 class Listener implements AgentListener {
@@ -162,6 +198,11 @@ export class Streams {
 
   constructor(access: NodeAccess) {
     this.#access = access;
+  }
+
+  /** Number of streams that are open or being opened. */
+  get count(): number {
+    return this.#streams.size;
   }
 
   get(id: number): AgentStream | undefined {

@@ -1,12 +1,14 @@
 /** An `AgentApi` in memory: streams lead back to listeners of the same agent, the rest answers from simple tables. */
 
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
+import { FakeListener } from "./fake_listener.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
 import type { CloseReason } from "../../lib/core/stream/state.ts";
 import type {
   AgentApi,
   AgentDatagram,
+  AgentHealth,
   AgentInfo,
   AgentListener,
   AgentStream,
@@ -73,6 +75,8 @@ export class FakeAgent implements AgentApi {
     peer_list: [],
     conn_list: [],
     version: "0.1.0",
+    aead: "noble",
+    udp: "deno",
     features: ["key_request"],
     pid: 4711,
     home: "/nowhere",
@@ -87,6 +91,12 @@ export class FakeAgent implements AgentApi {
     drops: {},
     ...this.infoFields,
   });
+
+  readonly health = (): AgentHealth => {
+    const { registry, beacon, node_id, address, uptime_secs, connections, peers, version } = this.info();
+    const known = { node_id, address, uptime_secs, connections, peers, version };
+    return { ...known, registry_connected: registry.connected, beacon_reachable: beacon.reachable };
+  };
 
   dial(remote: Address, port: number, options: { signal: AbortSignal }): Promise<AgentStream> {
     if (this.dialError !== undefined) return Promise.reject(this.dialError);
@@ -270,6 +280,13 @@ export class FakeStream implements AgentStream {
     return this.#buffered;
   }
 
+  /** A piece of any size arrives at this end. */
+  inject(piece: Uint8Array): void {
+    this.#chunks.push(piece);
+    this.#buffered += piece.length;
+    this.#change();
+  }
+
   async read(): Promise<Uint8Array | null> {
     for (;;) {
       if (this.#reset !== undefined) throw new PilotError("connection_failed", "connection reset");
@@ -282,6 +299,19 @@ export class FakeStream implements AgentStream {
       if (this.#receiveEnded) return null;
       await this.#changed.promise;
     }
+  }
+
+  async readBatch(bytes: number): Promise<readonly Uint8Array[] | null> {
+    const first = await this.read();
+    if (first === null) return null;
+    const pieces = [first];
+    for (let total = first.length; total < bytes && this.#chunks.length > 0;) {
+      const next = await this.read();
+      if (next === null) break;
+      pieces.push(next);
+      total += next.length;
+    }
+    return pieces;
   }
 
   async write(data: Uint8Array): Promise<void> {
@@ -340,40 +370,5 @@ export class FakeStream implements AgentStream {
     const changed = this.#changed;
     this.#changed = Promise.withResolvers<void>();
     changed.resolve();
-  }
-}
-
-/** Inbound streams in the order of the dials. */
-export class FakeListener implements AgentListener {
-  readonly port: number;
-  readonly #onClose: () => void;
-  readonly #queue: AgentStream[] = [];
-  #waiting: ((stream: AgentStream | null) => void) | undefined;
-  #closed = false;
-
-  constructor(port: number, onClose: () => void) {
-    this.port = port;
-    this.#onClose = onClose;
-  }
-
-  offer(stream: AgentStream): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting === undefined) this.#queue.push(stream);
-    else waiting(stream);
-  }
-
-  accept(): Promise<AgentStream | null> {
-    const stream = this.#queue.shift();
-    if (stream !== undefined) return Promise.resolve(stream);
-    if (this.#closed) return Promise.resolve(null);
-    return new Promise((resolve) => this.#waiting = resolve);
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#onClose();
-    this.#waiting?.(null);
   }
 }

@@ -85,6 +85,11 @@ export class FakeStream implements AgentStream {
     return this.#input.read();
   }
 
+  async readBatch(): Promise<readonly Uint8Array[] | null> {
+    const piece = await this.read();
+    return piece === null ? null : [piece];
+  }
+
   write(data: Uint8Array): Promise<void> {
     return this.#output.write(data);
   }

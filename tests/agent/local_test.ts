@@ -379,7 +379,7 @@ Deno.test("an extended client gets as much of a stream as it gave credit for", a
     await client.send("21 03");
     await client.expectJson(0x22);
     const { id, far } = await dialled(world, client, 13);
-    void far.write(new Uint8Array(1_000_000)).catch(() => {});
+    void far.write(new Uint8Array(3 * INITIAL_CREDIT)).catch(() => {});
     const receive = async (bytes: number) => {
       let received = 0;
       while (received < bytes) received += ((await client.next())?.length ?? 0) - 5;

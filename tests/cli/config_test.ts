@@ -39,6 +39,7 @@ Deno.test("one home decides all files", async () => {
       hostname: "",
       owner: "",
       public: false,
+      maxDatagram: undefined,
       log: { level: "info", format: "text", file: undefined },
     });
     const elsewhere = resolveAgentOptions({ home, identity: `${home}/keys/a.key`, env: env({}) });
@@ -160,3 +161,15 @@ async function inTempHome(use: (home: string) => Promise<void>): Promise<void> {
     await Deno.remove(home, { recursive: true });
   }
 }
+
+Deno.test("PILOT_MAX_DATAGRAM: bytes within bounds, or an error", async () => {
+  await inTempHome((home) => {
+    const size = (text: string) =>
+      resolveAgentOptions({ home, env: env({ PILOT_MAX_DATAGRAM: text }) }).maxDatagram;
+    assertEquals([size(""), size("1222"), size("1252"), size("65507")], [undefined, 1222, 1252, 65507]);
+    for (const text of ["1221", "65508", "1e4", "-1", "1252 ", "0x500", "1252.5"]) {
+      assertEquals(assertThrows(() => size(text), PilotError).code, "invalid_argument", text);
+    }
+    return Promise.resolve();
+  });
+});

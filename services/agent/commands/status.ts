@@ -115,6 +115,7 @@ function networkRows(info: ClientInfo): string[][] {
     ["NAT type:", info.nat_type],
     ["Endpoint:", info.endpoint === "" ? "unknown" : info.endpoint],
     ["Strategy:", info.strategy],
+    ...(info.aead === "" ? [] : [["Cipher:", `AES-256-GCM by ${info.aead}`]]),
     ["Visible:", info.public ? "public" : "private"],
     ["Registry:", `${registry.address} (${registry.connected ? "connected" : `unreachable${problem}`})`],
     ["Beacon:", `${beacon.address} (${beacon.reachable ? `reachable${rtt}` : "unreachable"})`],

@@ -48,7 +48,7 @@ export async function call(api: AgentApi, request: CallRequest): Promise<CallRes
       case "info":
         return jsonReply(Command.INFO_OK, infoJson(api.info(), MAX_IPC_MESSAGE - 1));
       case "health":
-        return jsonReply(Command.HEALTH_OK, healthJson(api.info(), EXTENSIONS_VERSION));
+        return jsonReply(Command.HEALTH_OK, healthJson(api.health(), EXTENSIONS_VERSION));
       case "set_webhook":
         return { text: "set_webhook: not available", code: "unavailable" };
       case "prefer_direct":

@@ -1,7 +1,7 @@
 /** The answer to `Info`, cut to the size of one message. */
 
 import { encodeUtf8 } from "../../../lib/wire/bytes.ts";
-import type { AgentInfo } from "../api.ts";
+import type { AgentHealth, AgentInfo } from "../api.ts";
 
 /** Additions of the local protocol, listed among the features. */
 const LOCAL_FEATURES = ["dgram_confirm", "unbind", "cancel", "half_close", "stream_credit"];
@@ -29,20 +29,9 @@ export function infoJson(info: AgentInfo, maxBytes: number): string {
   }
 }
 
-/** The JSON of `Health`: nothing in it needs the network. */
-export function healthJson(info: AgentInfo, extensions: number): string {
-  return JSON.stringify({
-    status: "ok",
-    node_id: info.node_id,
-    address: info.address,
-    uptime_secs: info.uptime_secs,
-    registry_connected: info.registry.connected,
-    beacon_reachable: info.beacon.reachable,
-    connections: info.connections,
-    peers: info.peers,
-    version: info.version,
-    extensions,
-  });
+/** The JSON of `Health`. */
+export function healthJson(health: AgentHealth, extensions: number): string {
+  return JSON.stringify({ status: "ok", ...health, extensions });
 }
 
 function fits(json: string, maxBytes: number): boolean {

@@ -24,11 +24,11 @@ export interface LocalLimits {
 
 /** The limits of a real agent. */
 export const DEFAULT_LIMITS: LocalLimits = {
-  clients: 1024,
-  connections: 4096,
+  clients: 16_384,
+  connections: 16_384,
   requests: 1024,
   sendBytes: 1024 * 1024,
-  queueBytes: 512 * 1024,
+  queueBytes: 1280 * 1024,
   stallMs: 10_000,
   partialMs: 30_000,
   drainMs: 60_000,

@@ -12,8 +12,11 @@ import { Command } from "../../../lib/wire/ipc.ts";
 import type { AgentStream } from "../api.ts";
 import { type Failure, sendFailure } from "./failures.ts";
 
-/** Recv payloads are cut to this, so that no message holds up the others for long. */
-const MAX_RECV = 65_535;
+/** Bytes of a Recv for clients that do not speak our additions: what one segment of the public network may have. */
+const MAX_PLAIN_RECV = 65_535;
+
+/** Bytes taken from a stream at a time, and so of a Recv for our own clients, give or take the last segment. */
+const BATCH = 128 * 1024;
 
 /** Bytes that a peer may go on sending after our close before the stream is reset. */
 const MAX_DISCARDED = 1024 * 1024;
@@ -32,6 +35,7 @@ export class OwnedStream {
   readonly stream: AgentStream;
   readonly #owner: StreamOwner;
   #lane: Promise<void> = Promise.resolve();
+  #steps = 0;
   #sending: "open" | "ended" = "open";
   #receiving: "open" | "discarding" = "open";
   #credit: number;
@@ -120,8 +124,10 @@ export class OwnedStream {
   }
 
   #inOrder<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#lane.then(step);
-    this.#lane = result.then(() => {}, () => {});
+    const result = this.#steps === 0 ? step() : this.#lane.then(step);
+    this.#steps++;
+    const settled = () => void this.#steps--;
+    this.#lane = result.then(settled, settled);
     return result;
   }
 
@@ -149,11 +155,11 @@ export class OwnedStream {
     let reason: EndReason = "done";
     try {
       for (;;) {
-        await this.#creditAvailable();
-        const chunk = await this.stream.read();
-        if (chunk === null) break;
-        if (this.#receiving === "open") await this.#deliver(chunk);
-        else if ((this.#discarded += chunk.length) > MAX_DISCARDED) this.stream.abort();
+        if (this.#mustWait) await this.#creditAvailable();
+        const pieces = await this.stream.readBatch(Math.max(1, Math.min(BATCH, this.#credit)));
+        if (pieces === null) break;
+        if (this.#receiving === "open") await this.#deliver(pieces);
+        else this.#discard(pieces);
       }
     } catch {
       this.#sending = "ended";
@@ -165,28 +171,44 @@ export class OwnedStream {
     this.#owner.forget(this.stream.id);
   }
 
-  async #deliver(chunk: Uint8Array): Promise<void> {
-    for (let at = 0; at < chunk.length && this.#receiving === "open"; at += MAX_RECV) {
-      const part = chunk.length <= MAX_RECV ? chunk : chunk.subarray(at, at + MAX_RECV);
-      const header = new Uint8Array(5);
-      header[0] = Command.RECV;
-      new DataView(header.buffer).setUint32(1, this.stream.id);
-      this.#credit -= part.length;
-      if (!await this.#owner.writer.push(header, part)) return this.discard();
-      if (part.length < MAX_RECV) break;
-      await this.#creditAvailable();
+  async #deliver(pieces: readonly Uint8Array[]): Promise<void> {
+    const { extended, writer } = this.#owner;
+    for (const parts of extended ? [pieces] : cut(pieces, MAX_PLAIN_RECV)) {
+      if (this.#receiving !== "open") return;
+      for (const part of parts) this.#credit -= part.length;
+      const header = recvHeader(this.stream.id);
+      if (!writer.offer(header, ...parts) && !await writer.push(header, ...parts)) return this.discard();
     }
   }
 
+  #discard(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) this.#discarded += piece.length;
+    if (this.#discarded > MAX_DISCARDED) this.stream.abort();
+  }
+
+  get #mustWait(): boolean {
+    return this.#credit <= 0 && this.#receiving === "open" && !this.#failed;
+  }
+
   async #creditAvailable(): Promise<void> {
-    while (this.#credit <= 0 && this.#receiving === "open" && !this.#failed) {
-      await new Promise<void>((resolve) => this.#credited = resolve);
-    }
+    while (this.#mustWait) await new Promise<void>((resolve) => this.#credited = resolve);
   }
 
   #wake(): void {
     const credited = this.#credited;
     this.#credited = undefined;
     credited?.();
+  }
+}
+
+function recvHeader(id: number): Uint8Array {
+  return Uint8Array.of(Command.RECV, id >>> 24, id >>> 16, id >>> 8, id);
+}
+
+/** Each piece by itself, in parts of at most `size` bytes. */
+function* cut(pieces: readonly Uint8Array[], size: number): Generator<readonly [Uint8Array]> {
+  for (const piece of pieces) {
+    if (piece.length <= size) yield [piece];
+    else for (let at = 0; at < piece.length; at += size) yield [piece.subarray(at, at + size)];
   }
 }
