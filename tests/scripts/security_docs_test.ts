@@ -38,8 +38,35 @@ Deno.test("every test that the security document cites exists", async () => {
   assertEquals(missing, []);
 });
 
-Deno.test("every weakness of the handshake has its row", async () => {
+/** The numbers from `first` to `last`, both included. */
+function span(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** Rows of the tables, by the letter of their number: the number and the cells behind it. */
+function rows(markdown: string, letter: string): { readonly number: number; readonly cells: string[] }[] {
+  return [...markdown.matchAll(/^\| ([A-Z])-(\d+) +\|(.*)\|$/gm)].filter(([, found]) => found === letter)
+    .map(([, , number, rest = ""]) => ({
+      number: Number(number),
+      cells: rest.split("|").map((cell) => cell.trim()),
+    }));
+}
+
+Deno.test("every weakness of the handshake, of the key exchange and of the transport has its row, once and in order", async () => {
   const document = await Deno.readTextFile(new URL("docs/security.md", ROOT));
-  const rows = [...document.matchAll(/^\| T-(\d+) /gm)].map(([, number]) => Number(number));
-  assertEquals(rows, Array.from({ length: 24 }, (_, index) => index + 1));
+  const numbers = (letter: string) => rows(document, letter).map(({ number }) => number);
+  assertEquals(numbers("T"), span(1, 24));
+  assertEquals(numbers("W"), [...span(25, 42), ...span(1, 17)]);
+});
+
+Deno.test("every row says what the weakness is, what is done, and which test proves it", async () => {
+  const document = await Deno.readTextFile(new URL("docs/security.md", ROOT));
+  for (const letter of ["T", "W"]) {
+    for (const { number, cells } of rows(document, letter)) {
+      const [weakness = "", remedy = "", proof = ""] = cells;
+      assertEquals(cells.length, 3, `${letter}-${number}`);
+      assert(weakness !== "" && remedy !== "", `${letter}-${number} is empty`);
+      assert(citations(proof).length > 0, `${letter}-${number} cites no test`);
+    }
+  }
 });
