@@ -285,9 +285,12 @@ export class Node implements Machine<NodeEvent> {
       this.ports.setProfile(event.peer, this.#offer.agree(event.transport));
     } else if (event.type === "segment_limit") this.ports.setSegmentLimit(event.peer, event.bytes);
     else if (event.type === "path_changed") this.ports.handlePathChange(event.peer, now);
-    else if (event.type === "need_identity") this.#findIdentity(event.peer, now);
-    else if (event.type === "need_endpoint") this.#findEndpoint(event.peer, now);
-    else if (event.type === "unreachable") this.#failDials(event.peer, "timeout", now);
+    else if (event.type === "need_identity") {
+      if (!this.#desk.askIdentity(event.peer, now)) this.tunnels.handleIdentity(event.peer, undefined, now);
+    } else if (event.type === "need_endpoint") {
+      this.#desk.askEndpoint(event.peer);
+      this.beacon.punch(event.peer, now);
+    } else if (event.type === "unreachable") this.#failDials(event.peer, "timeout", now);
     else if (event.type === "identity_mismatch") this.#desk.forgetIdentity(event.peer);
     else this.#events.push(event);
   }
@@ -370,15 +373,6 @@ export class Node implements Machine<NodeEvent> {
     this.tunnels.forget(peer);
     this.beacon.stopPunch(peer);
     this.#desk.forgetIdentity(peer);
-  }
-
-  #findIdentity(peer: number, now: Instant): void {
-    if (!this.#desk.askIdentity(peer, now)) this.tunnels.handleIdentity(peer, undefined, now);
-  }
-
-  #findEndpoint(peer: number, now: Instant): void {
-    this.#desk.askEndpoint(peer);
-    this.beacon.punch(peer, now);
   }
 
   /** Without the registry's help a trusted peer may still be known, or reachable through the relay. */
