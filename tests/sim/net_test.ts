@@ -237,12 +237,10 @@ Deno.test("net: the hash sees the bytes, and traces can be switched off", () => 
   assertEquals([hash(1, true).lines, hash(1, false).lines], [1, 0]);
 });
 
-Deno.test("net: thousands of datagrams per second of real time, with trace", () => {
+Deno.test("net: thousands of datagrams at once arrive, each with its line in the trace", () => {
   const { net, from, to } = pair({ delayMs: 10 });
-  const start = performance.now();
   for (let i = 0; i < 5000; i++) from.send(to.endpoint, new Uint8Array(100));
   net.run(100);
   assertEquals(to.received.length, 5000);
-  const took = performance.now() - start;
-  assert(took < 1000, `5000 datagrams took ${took} ms`);
+  assertEquals(net.trace.length, 5000);
 });

