@@ -104,11 +104,6 @@ export class Log {
   }
 }
 
-/** A log level by name (`warning` counts as `warn`), `undefined` for any other word. */
-export function parseLogLevel(text: string): LogLevel | undefined {
-  return text === "warning" ? "warn" : LOG_LEVELS.find((level) => level === text);
-}
-
 /** How big the log files may grow. */
 export interface LogFileOptions {
   /** Bytes per file before the next one begins; 50 MiB by default. */

@@ -33,9 +33,6 @@ export const BeaconType = {
 /** Most nodes in one Sync, so that it fits a UDP datagram over IPv4. */
 export const MAX_SYNC_NODES = 16375;
 
-/** `reason` of Notify: a relayed handshake waits at the registry. */
-export const NOTIFY_HANDSHAKE = 1;
-
 /** Any beacon message. Numbers are node IDs; `trailer` is what follows the known fields. */
 export type BeaconMessage =
   | { readonly kind: "discover" | "discover_ex"; readonly node: number; readonly trailer: Uint8Array }
@@ -58,6 +55,7 @@ export type BeaconMessage =
   }
   | { readonly kind: "relay_deliver"; readonly sender: number; readonly frame: Uint8Array }
   | { readonly kind: "sync"; readonly beacon: number; readonly nodes: readonly number[] }
+  /** `reason` 1: a relayed handshake waits at the registry. */
   | { readonly kind: "notify"; readonly reason: number };
 
 /** A message to encode: as decoded, but trailers may be left out. */

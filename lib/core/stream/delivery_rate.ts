@@ -69,9 +69,4 @@ export class DeliveryRate {
     if (interval <= 0 || interval < minimumRtt) return;
     this.rate = (this.delivered - this.priorDelivered) / interval;
   }
-
-  /** Whether anything was delivered since `begin`. */
-  get hasSample(): boolean {
-    return this.#newest >= 0;
-  }
 }
