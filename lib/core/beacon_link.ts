@@ -18,7 +18,9 @@ export type BeaconEvent =
   /** A place where the peer of a wanted punch may be reached. */
   | { readonly type: "candidate"; readonly peer: number; readonly endpoint: Endpoint }
   /** A relayed trust request waits at the registry. */
-  | { readonly type: "notify" };
+  | { readonly type: "notify" }
+  /** The beacon answers, or has stopped answering. */
+  | { readonly type: "beacon"; readonly reachable: boolean };
 
 type TimerKey = "discover" | `punch:${number}` | `burst:${string}`;
 
@@ -57,6 +59,8 @@ export class BeaconLink {
   #unanswered = 0;
   #reflexive: Endpoint | undefined;
   #rtt: number | undefined;
+  /** What the node was told of the beacon last. */
+  #told: boolean | undefined;
 
   constructor(options: BeaconLinkOptions) {
     this.#self = options.self;
@@ -68,6 +72,7 @@ export class BeaconLink {
     if (endpoint !== undefined && this.#beacon !== undefined && sameEndpoint(endpoint, this.#beacon)) return;
     this.#beacon = endpoint;
     this.#unanswered = 0;
+    this.#told = undefined;
     this.#sentAt = undefined;
     this.#timers.set("discover", endpoint === undefined ? undefined : now);
   }
@@ -83,12 +88,17 @@ export class BeaconLink {
 
   /** Whether the beacon answers. */
   get isReachable(): boolean {
-    return this.#reflexive !== undefined && this.#unanswered < SILENT_TRIES;
+    return this.#reflexive !== undefined && this.#unanswered <= SILENT_TRIES;
   }
 
   /** Round-trip time to the beacon, milliseconds. */
   get rtt(): number | undefined {
     return this.#rtt;
+  }
+
+  /** Asks the beacon for a sign of life now, unless one is being waited for: something on the network looks broken. */
+  check(now: Instant): void {
+    if (this.#unanswered === 0) this.announce(now);
   }
 
   /** Announces the node again at once, for example when its id is new. */
@@ -143,7 +153,7 @@ export class BeaconLink {
     if (this.#beacon === undefined) return;
     const wait = DISCOVER_RETRY_MS[Math.min(this.#unanswered, DISCOVER_RETRY_MS.length - 1)] ??
       DISCOVER_INTERVAL_MS;
-    this.#unanswered++;
+    if (++this.#unanswered > SILENT_TRIES) this.#tell(false);
     this.#sentAt = now;
     this.#transmits.push({ to: this.#beacon, data: encodeBeacon({ kind: "discover", node: this.#self() }) });
     this.#timers.set("discover", now + wait);
@@ -155,9 +165,16 @@ export class BeaconLink {
     if (this.#unanswered === 1) this.#rtt = now - this.#sentAt;
     this.#unanswered = 0;
     this.#timers.set("discover", now + DISCOVER_INTERVAL_MS);
-    if (this.#reflexive !== undefined && sameEndpoint(this.#reflexive, endpoint)) return;
+    const isNew = this.#reflexive === undefined || !sameEndpoint(this.#reflexive, endpoint);
     this.#reflexive = endpoint;
-    this.#events.push({ type: "endpoint", endpoint });
+    this.#tell(true);
+    if (isNew) this.#events.push({ type: "endpoint", endpoint });
+  }
+
+  #tell(reachable: boolean): void {
+    if (reachable === this.#told) return;
+    this.#told = reachable;
+    this.#events.push({ type: "beacon", reachable });
   }
 
   #requestPunch(peer: number, now: Instant): void {

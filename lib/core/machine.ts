@@ -17,19 +17,26 @@ export type RandomSource = (target: Uint8Array) => Uint8Array;
 export interface Transmit {
   readonly to: Endpoint;
   readonly data: Uint8Array;
+  /**
+   * The socket to send from: 0, as when absent, is the main one. Any other number names a socket of the machine's own
+   * choice, opened on a free port at its first use unless whoever drives the machine has given it a place before.
+   */
+  readonly via?: number;
 }
 
 /** A state machine without I/O. Feed it with `handle*`; after every feed, drain it with `poll*` until each is empty. */
 export interface Machine<Event> {
   /**
    * A datagram arrived from `from`. `data` belongs to the machine from now on, which may keep views of it and write to
-   * it (frames are opened in place).
+   * it (frames are opened in place). `via` is the socket it came to, as in `Transmit`.
    */
-  handleDatagram(from: Endpoint, data: Uint8Array, now: Instant): void;
+  handleDatagram(from: Endpoint, data: Uint8Array, now: Instant, via?: number): void;
   /** The deadline given by `pollTimeout` has passed. Calling early or late is harmless. */
   handleTimeout(now: Instant): void;
   pollTransmit(now: Instant): Transmit | undefined;
   /** When `handleTimeout` wants to be called next, `undefined` for never. */
   pollTimeout(): Instant | undefined;
   pollEvent(): Event | undefined;
+  /** The number of an extra socket that is not needed any more, `undefined` when there is none. */
+  pollClose?(): number | undefined;
 }

@@ -35,4 +35,6 @@ export type NodeEvent =
   /** The beacon sees this node at another endpoint than before. */
   | { readonly type: "endpoint"; readonly endpoint: Endpoint }
   /** A relayed trust request waits at the registry. */
-  | { readonly type: "notify" };
+  | { readonly type: "notify" }
+  /** The beacon answers, or has stopped answering. */
+  | { readonly type: "beacon"; readonly reachable: boolean };

@@ -11,6 +11,7 @@
 
 import type { Machine, Transmit } from "../core/machine.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
+import { ExtraSockets } from "./driver_extra.ts";
 import { Receiver } from "./driver_receive.ts";
 import { Sender, type SendStats } from "./driver_send.ts";
 import {
@@ -26,8 +27,6 @@ export type { BatchSocket, DatagramSocket, UdpMode };
 
 /** Longest sleep of the timer in milliseconds: runtime timers stop during suspend, so the clock is read this often. */
 const MAX_SLEEP_MS = 2000;
-/** Pause after a failed receive in milliseconds, so that a broken socket cannot spin. */
-const RECEIVE_RETRY_MS = 10;
 
 /** How to bind and what to do with events. */
 export interface UdpDriverOptions<Event> {
@@ -39,6 +38,10 @@ export interface UdpDriverOptions<Event> {
   readonly udp?: UdpMode;
   /** Whether datagrams too long for the path are lost instead of fragmented, where the socket can; default no. */
   readonly dontFragment?: boolean;
+  /** Further addresses to bind: the sockets 1, 2, ... of the machine's transmits. */
+  readonly places?: readonly Endpoint[];
+  /** Takes a datagram off to somewhere else than the socket; whether it did. */
+  readonly divert?: (transmit: Transmit) => boolean;
   /** Gives the machine its time. */
   readonly clock: { now(): number };
   /** Called for every event of the machine; may call the machine's API without `wake()`. */
@@ -74,9 +77,9 @@ export class UdpDriver<Event> {
   readonly #socket: DatagramSocket;
   readonly #receiver: Receiver;
   readonly #sender: Sender;
+  readonly #extra: ExtraSockets;
   readonly #settle = Promise.withResolvers<void>();
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly due: number } | undefined;
-  #cutPause: (() => void) | undefined;
   #pumping = false;
   #sending = false;
   #closed = false;
@@ -105,6 +108,7 @@ export class UdpDriver<Event> {
     this.endpoint = toEndpoint(this.#socket.addr);
     const isClosed = () => this.#closed;
     const pump = () => this.#pump();
+    this.#extra = this.#openExtra();
     this.#receiver = new Receiver(this.#socket, {
       isClosed,
       pump,
@@ -117,7 +121,10 @@ export class UdpDriver<Event> {
       hooks: { isClosed, pump, fill: (batch, size) => this.#fill(batch, size) },
     });
     this.finished = this.#settle.promise;
-    this.#receiveAll();
+    this.#receiver.run(() => this.stats.receiveErrors++).then(() => {
+      this.#receiving = false;
+      this.#settleWhenQuiet();
+    });
     // Not at once: events must not come before the caller has the driver in hand.
     queueMicrotask(() => this.#pump());
   }
@@ -137,36 +144,57 @@ export class UdpDriver<Event> {
     this.#pump();
   }
 
+  /** Gives the machine a datagram that came by another way than the socket. */
+  inject(from: Endpoint, data: Uint8Array): void {
+    if (this.#closed) return;
+    this.#deliver(from, data, this.#options.clock.now());
+    this.#pump();
+  }
+
   /** Releases the socket and the timer at once. What the machine still wanted to send is not sent. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#clearTimer();
-    this.#cutPause?.();
     this.#socket.close();
+    this.#extra.close();
     this.#settleWhenQuiet();
   }
 
-  async #receiveAll(): Promise<void> {
-    while (!this.#closed) {
-      try {
-        await this.#receiver.run();
-      } catch {
-        // Windows reports the ICMP errors of earlier sends here; none of them says that the socket is unusable.
-        if (this.#closed) break;
-        this.stats.receiveErrors++;
-        await this.#pause(RECEIVE_RETRY_MS);
-      }
+  #openExtra(): ExtraSockets {
+    const { host = "0.0.0.0", places = [], clock } = this.#options;
+    try {
+      return new ExtraSockets({
+        host,
+        places,
+        hooks: {
+          now: () => clock.now(),
+          deliver: (from, data, now, via) => this.#deliver(from, data, now, via),
+          pump: () => this.#pump(),
+          sent: (bytes) => this.#countExtra(bytes),
+          failed: () => this.stats.receiveErrors++,
+        },
+      });
+    } catch (error) {
+      this.#socket.close();
+      throw error;
     }
-    this.#receiving = false;
-    this.#settleWhenQuiet();
   }
 
-  #deliver(from: Endpoint, data: Uint8Array, now: number): void {
+  #countExtra(bytes: number | undefined): void {
+    if (bytes === undefined) this.stats.sendErrors++;
+    else {
+      this.stats.sent++;
+      this.stats.sentBytes += bytes;
+    }
+  }
+
+  #deliver(from: Endpoint, data: Uint8Array, now: number, via = 0): void {
+    if (this.#closed) return;
     this.stats.received++;
     this.stats.receivedBytes += data.length;
     try {
-      this.#machine.handleDatagram(from, data, now);
+      this.#machine.handleDatagram(from, data, now, via);
     } catch (error) {
       this.#fail(error);
     }
@@ -217,13 +245,24 @@ export class UdpDriver<Event> {
   #fill(batch: Transmit[], size: number): void {
     try {
       const now = this.#options.clock.now();
-      while (batch.length < size && !this.#closed) {
+      while (batch.length < size && !this.#closed && !this.#extra.isFull) {
         const transmit = this.#machine.pollTransmit(now);
-        if (transmit === undefined) return;
-        batch.push(transmit);
+        if (transmit === undefined) break;
+        if (this.#options.divert?.(transmit) === true) continue;
+        if (transmit.via === undefined || transmit.via === 0) batch.push(transmit);
+        else this.#extra.send(transmit.via, transmit);
       }
+      this.#releaseExtra();
     } catch (error) {
       this.#fail(error);
+    }
+  }
+
+  #releaseExtra(): void {
+    const { pollClose } = this.#machine;
+    if (pollClose === undefined) return;
+    for (let via = pollClose.call(this.#machine); via !== undefined; via = pollClose.call(this.#machine)) {
+      this.#extra.release(via);
     }
   }
 
@@ -264,16 +303,5 @@ export class UdpDriver<Event> {
     if (this.#receiving || this.#sending) return;
     if (this.#failure === undefined) this.#settle.resolve();
     else this.#settle.reject(this.#failure.error);
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const id = setTimeout(resolve, ms);
-    this.#cutPause = () => {
-      clearTimeout(id);
-      resolve();
-    };
-    await promise;
-    this.#cutPause = undefined;
   }
 }

@@ -17,6 +17,9 @@ const BUSY_BATCH = 4;
 /** Turns without a datagram after which a busy socket is quiet again; each takes two or three microseconds. */
 const QUIET_TURNS = 16;
 
+/** Pause after a failed receive in milliseconds, so that a broken socket cannot spin. */
+const RETRY_MS = 10;
+
 /** What a receiver works for. */
 export interface ReceiveHooks {
   now(): Instant;
@@ -30,7 +33,7 @@ export class Receiver {
   readonly #socket: DatagramSocket;
   readonly #hooks: ReceiveHooks;
   readonly #slab = new Slab();
-  readonly #buffer = new Uint8Array(MAX_DATAGRAM);
+  readonly #buffer: Uint8Array;
   #unpumped = 0;
   /** The time of the batch: what waited in the socket has arrived before. */
   #now: Instant = 0;
@@ -40,14 +43,25 @@ export class Receiver {
     if (++this.#unpumped >= DATAGRAMS_PER_PUMP) this.#pump();
   };
 
-  constructor(socket: DatagramSocket, hooks: ReceiveHooks) {
+  /** Datagrams above `bufferSize` bytes are cut. */
+  constructor(socket: DatagramSocket, hooks: ReceiveHooks, bufferSize = MAX_DATAGRAM) {
     this.#socket = socket;
     this.#hooks = hooks;
+    this.#buffer = new Uint8Array(bufferSize);
   }
 
-  /** Receives until the driver is closed. Rejects when the socket fails; it may be called again then. */
-  run(): Promise<void> {
-    return isBatchSocket(this.#socket) ? this.#runBatches(this.#socket) : this.#runSingle();
+  /** Receives until the driver is closed. `failed` is told whenever the socket fails. */
+  async run(failed: () => void): Promise<void> {
+    while (!this.#hooks.isClosed()) {
+      try {
+        await (isBatchSocket(this.#socket) ? this.#runBatches(this.#socket) : this.#runSingle());
+      } catch {
+        // Windows reports the ICMP errors of earlier sends here; none of them says that the socket is unusable.
+        if (this.#hooks.isClosed()) return;
+        failed();
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
   }
 
   /** Receives one by one; the machine is pumped when nothing more is there at once. */

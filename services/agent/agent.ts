@@ -241,6 +241,8 @@ export class Agent implements AgentApi {
         return registration.endpointChanged();
       case "notify":
         return registration.expectMessages();
+      case "beacon":
+        return log.info(event.reachable ? "beacon answers" : "beacon silent", {});
       case "established":
         return log.debug("tunnel established", { peer: event.peer, rekeyed: event.rekeyed });
     }

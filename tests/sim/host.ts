@@ -35,7 +35,13 @@ interface Interface {
 }
 
 /** What a host knows of a socket, whatever its events. */
-type Port = Pick<SimSocket<unknown>, "touch" | "receive">;
+interface Port {
+  touch(): void;
+  receive(from: Endpoint, data: Uint8Array): void;
+}
+
+/** The host of a socket that takes what comes to any address. */
+const ANY = "";
 
 /** One computer. */
 export class SimHost implements Member {
@@ -45,7 +51,8 @@ export class SimHost implements Member {
   firewall: Firewall;
   readonly #world: World;
   readonly #internet: Segment;
-  readonly #sockets = new Map<number, Port>();
+  /** By port and address, `ANY` for all addresses. */
+  readonly #sockets = new Map<string, Port>();
   readonly #contacts = new Map<string, number>();
   #interfaces: Interface[] = [];
   #nat: SimNat | undefined;
@@ -96,12 +103,12 @@ export class SimHost implements Member {
   attach<Event>(
     machine: Machine<Event>,
     port: number,
-    options: { onEvent?: (event: Event) => void } = {},
+    options: { onEvent?: (event: Event) => void; places?: readonly Endpoint[] } = {},
   ): SimSocket<Event> {
     const chosen = port === 0 ? this.#freePort() : port;
-    if (this.#sockets.has(chosen)) throw new RangeError(`port ${chosen} of ${this.name} is taken`);
+    if (this.#sockets.has(placeKey(chosen))) throw new RangeError(`port ${chosen} of ${this.name} is taken`);
     const socket = new SimSocket(machine, { ...options, host: this, port: chosen, world: this.#world });
-    this.#sockets.set(chosen, socket);
+    this.#sockets.set(placeKey(chosen), socket);
     socket.touch();
     return socket;
   }
@@ -111,9 +118,15 @@ export class SimHost implements Member {
     return new SimProbe((probe) => this.attach<never>(probe, port), this.#world);
   }
 
+  /** For sockets only: a further place that datagrams come to, on a free port of all addresses when none is named. */
+  openExtra(receive: Port["receive"], place: Endpoint = { host: ANY, port: this.#freePort() }): Endpoint {
+    this.#sockets.set(placeKey(place.port, place.host), { touch: () => {}, receive });
+    return place;
+  }
+
   /** For sockets only. */
-  release(port: number): void {
-    this.#sockets.delete(port);
+  release(port: number, host = ANY): void {
+    this.#sockets.delete(placeKey(port, host));
   }
 
   /** Pulls the cable: everything sent and received is lost. */
@@ -143,9 +156,9 @@ export class SimHost implements Member {
     this.#join(attachment);
   }
 
-  /** Sends a datagram from `port`. Sockets call this. */
-  send(port: number, to: Endpoint, data: Uint8Array): void {
-    const from = this.#interfaceTowards(to.host);
+  /** Sends a datagram from `port`, and from the address `source` if given. Sockets call this. */
+  send(port: number, to: Endpoint, data: Uint8Array, source = ANY): void {
+    const from = this.#interfaces.find(({ ip }) => ip === source) ?? this.#interfaceTowards(to.host);
     const local = { host: from?.ip ?? this.ip, port };
     const flight: Flight = {
       source: local,
@@ -171,7 +184,7 @@ export class SimHost implements Member {
   #receive(flight: Flight): void {
     const refusal = this.#refusal(flight);
     if (refusal !== undefined) return this.#world.end(flight, refusal);
-    const socket = this.#sockets.get(flight.destination.port);
+    const socket = this.#socketAt(flight.destination);
     if (socket === undefined) return this.#world.end(flight, `closed port at ${this.name}`);
     this.#world.end(flight, "");
     socket.receive(flight.source, flight.data);
@@ -192,7 +205,7 @@ export class SimHost implements Member {
   #loop(flight: Flight): void {
     const source = { host: flight.destination.host, port: flight.source.port };
     this.#world.schedule(0, () => {
-      const socket = this.#sockets.get(flight.destination.port);
+      const socket = this.#socketAt(flight.destination);
       this.#world.end(flight, socket === undefined ? `closed port at ${this.name}` : "");
       socket?.receive(source, flight.data);
     });
@@ -214,10 +227,18 @@ export class SimHost implements Member {
     return family.find((each) => each.segment.members.has(host)) ?? family[0];
   }
 
+  #socketAt({ host, port }: Endpoint): Port | undefined {
+    return this.#sockets.get(placeKey(port, host)) ?? this.#sockets.get(placeKey(port));
+  }
+
   #freePort(): number {
-    while (this.#sockets.has(this.#nextPort)) this.#nextPort++;
+    while (this.#sockets.has(placeKey(this.#nextPort))) this.#nextPort++;
     return this.#nextPort++;
   }
+}
+
+function placeKey(port: number, host = ANY): string {
+  return `${port} ${host}`;
 }
 
 function contactKey(port: number, remote: Endpoint): string {

@@ -244,3 +244,40 @@ Deno.test("net: thousands of datagrams at once arrive, each with its line in the
   assertEquals(to.received.length, 5000);
   assertEquals(net.trace.length, 5000);
 });
+
+Deno.test("a machine may send from further sockets, given to it or opened by sending", () => {
+  const net = new SimNet({ seed: 3 });
+  const server = net.addHost("server", { ip: ["203.0.113.1", "203.0.113.2"] });
+  const heard: { from: Endpoint; via: number }[] = [];
+  const out: { to: Endpoint; data: Uint8Array; via: number }[] = [];
+  const done: number[] = [];
+  const machine = {
+    handleDatagram: (from: Endpoint, _data: Uint8Array, _now: number, via = 0) =>
+      void heard.push({ from, via }),
+    handleTimeout: () => {},
+    pollTransmit: () => out.shift(),
+    pollTimeout: () => undefined,
+    pollEvent: () => undefined,
+    pollClose: () => done.shift(),
+  };
+  const socket = server.attach(machine, 9001, { places: [{ host: "203.0.113.2", port: 9001 }] });
+  const probe = net.addHost("a", { ip: "192.0.2.1" }).open(4000);
+  probe.send({ host: "203.0.113.1", port: 9001 });
+  probe.send({ host: "203.0.113.2", port: 9001 });
+  net.run(100);
+  assertEquals(heard.map(({ via }) => via), [0, 1]);
+  for (const via of [0, 1, 5]) out.push({ to: probe.endpoint, data: Uint8Array.of(via), via });
+  socket.touch();
+  net.run(100);
+  const [main, second, opened] = probe.take();
+  assertEquals(main?.from, { host: "203.0.113.1", port: 9001 });
+  assertEquals(second?.from, { host: "203.0.113.2", port: 9001 });
+  probe.send(opened?.from ?? probe.endpoint);
+  net.run(100);
+  assertEquals(heard.at(-1)?.via, 5);
+  done.push(5);
+  socket.touch();
+  probe.send(opened?.from ?? probe.endpoint);
+  net.run(100);
+  assertEquals([heard.length, socket.extraSockets], [3, 1]);
+});

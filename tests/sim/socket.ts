@@ -15,6 +15,8 @@ export interface SimSocketOptions<Event> {
   readonly host: SimHost;
   readonly port: number;
   readonly world: World;
+  /** Further places of the machine: the sockets 1, 2, ... of its transmits. Others are opened when they are used. */
+  readonly places?: readonly Endpoint[];
   /** Absent: events are kept in `events`. May use the machine's API; no `touch` needed. */
   readonly onEvent?: (event: Event) => void;
 }
@@ -28,6 +30,8 @@ export class SimSocket<Event> {
   readonly stats = { sent: 0, sentBytes: 0, received: 0, receivedBytes: 0 };
   readonly #machine: Machine<Event>;
   readonly #options: SimSocketOptions<Event>;
+  /** Extra sockets by number. */
+  readonly #extra = new Map<number, Endpoint>();
   #timerAt: number | undefined;
   #pumping = false;
   #closed = false;
@@ -38,6 +42,7 @@ export class SimSocket<Event> {
     this.#machine = machine;
     this.#options = options;
     this.port = options.port;
+    options.places?.forEach((place, index) => this.#open(index + 1, place));
   }
 
   /** Its endpoint at the first address of its host. */
@@ -62,13 +67,20 @@ export class SimSocket<Event> {
     if (this.#closed) return;
     this.#closed = true;
     this.#options.host.release(this.port);
+    for (const via of [...this.#extra.keys()]) this.#release(via);
+  }
+
+  /** How many extra sockets are open. */
+  get extraSockets(): number {
+    return this.#extra.size;
   }
 
   /** A datagram arrived. The host calls this. */
-  receive(from: Endpoint, data: Uint8Array): void {
+  receive(from: Endpoint, data: Uint8Array, via = 0): void {
+    if (this.#closed) return;
     this.stats.received++;
     this.stats.receivedBytes += data.length;
-    this.#machine.handleDatagram(from, data.slice(), this.#options.world.now);
+    this.#machine.handleDatagram(from, data.slice(), this.#options.world.now, via);
     this.touch();
   }
 
@@ -97,10 +109,29 @@ export class SimSocket<Event> {
       any = true;
       this.stats.sent++;
       this.stats.sentBytes += transmit.data.length;
-      this.#options.host.send(this.port, transmit.to, transmit.data);
+      const { via = 0, to, data } = transmit;
+      const place = via === 0 ? undefined : this.#extra.get(via) ?? this.#open(via);
+      this.#options.host.send(place?.port ?? this.port, to, data, place?.host);
       this.#countRound();
     }
+    for (let via = this.#machine.pollClose?.(); via !== undefined; via = this.#machine.pollClose?.()) {
+      this.#release(via);
+    }
     return any;
+  }
+
+  /** Opens the extra socket `via`, at any address of the host when no place is given. */
+  #open(via: number, place?: Endpoint): Endpoint {
+    const receive = (from: Endpoint, data: Uint8Array) => this.receive(from, data, via);
+    const opened = this.#options.host.openExtra(receive, place);
+    this.#extra.set(via, opened);
+    return opened;
+  }
+
+  #release(via: number): void {
+    const place = this.#extra.get(via);
+    this.#extra.delete(via);
+    if (place !== undefined) this.#options.host.release(place.port, place.host);
   }
 
   #setTimer(): void {

@@ -1,0 +1,52 @@
+/**
+ * What is known of the NAT in front of a node, in the terms of RFC 4787.
+ */
+
+/** What a mapping, or the permission to send back, depends on (RFC 4787 sections 4.1 and 5). */
+export type Dependence = "endpoint-independent" | "address-dependent" | "address-and-port-dependent";
+
+/** How a NAT chooses outside ports (RFC 4787 section 4.2): the inside port, the last one and a step, or any. */
+export type PortAssignment = "preserving" | "sequential" | "random";
+
+/** The behaviour of the NATs between a node and its beacon, as far as it is known. Members are absent while unknown. */
+export interface NatBehaviour {
+  /** Whether there is a translation at all: the beacon sees another endpoint than the one bound. */
+  readonly isTranslated?: boolean;
+  readonly mapping?: Dependence;
+  readonly filtering?: Dependence;
+  readonly ports?: PortAssignment;
+  /** Distance of two ports assigned in a row, for `sequential`. */
+  readonly portStep?: number;
+  /** Whether a datagram to the own outside endpoint comes back (RFC 4787 section 6). */
+  readonly hairpin?: boolean;
+  /** How long a mapping is known to live without traffic, milliseconds. */
+  readonly lifetimeMs?: number;
+}
+
+/** The words users know. */
+export type NatType =
+  | "none"
+  | "full-cone"
+  | "restricted-cone"
+  | "port-restricted-cone"
+  | "symmetric"
+  | "unknown";
+
+/** The familiar name of a behaviour. */
+export function natType({ isTranslated, mapping, filtering }: NatBehaviour): NatType {
+  if (isTranslated === false && (filtering === undefined || filtering === "endpoint-independent")) {
+    return "none";
+  }
+  if (mapping === undefined) return "unknown";
+  if (mapping !== "endpoint-independent") return "symmetric";
+  switch (filtering) {
+    case "endpoint-independent":
+      return "full-cone";
+    case "address-dependent":
+      return "restricted-cone";
+    case "address-and-port-dependent":
+      return "port-restricted-cone";
+    default:
+      return "unknown";
+  }
+}
