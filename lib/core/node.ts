@@ -31,6 +31,7 @@ import type { TunnelEvent } from "./tunnel/event.ts";
 import { RELAY, type Route } from "./tunnel/path.ts";
 import { pongPacket } from "./tunnel/probe.ts";
 import { Tunnels } from "./tunnel/tunnels.ts";
+import { ViaNumbers } from "./via.ts";
 
 export type { NodeOptions } from "./node_options.ts";
 
@@ -50,6 +51,8 @@ export class Node implements Machine<NodeEvent> {
   /** What we offer for streams to nodes of our kind. */
   readonly #offer: Offer;
   readonly #dials = new Dials();
+  /** Numbers of extra sockets, for all parts that use some. */
+  readonly #vias = new ViaNumbers();
   #now: Instant = 0;
   #node: number;
   #self: Address;
@@ -225,6 +228,10 @@ export class Node implements Machine<NodeEvent> {
 
   pollEvent(): NodeEvent | undefined {
     return this.#events.shift();
+  }
+
+  pollClose(): number | undefined {
+    return this.#vias.pollClose();
   }
 
   /** Moves what each part has to say to the part that must hear it, until all are quiet. */
