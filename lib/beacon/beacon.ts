@@ -14,9 +14,12 @@ import {
   MAX_SYNC_NODES,
 } from "../wire/beacon.ts";
 import { type Endpoint, sameEndpoint } from "../wire/endpoint.ts";
+import { ExamineType } from "../wire/examine.ts";
 import { decodeFrame } from "../wire/tunnel.ts";
 import { type BeaconLimits, Budgets, DEFAULT_LIMITS } from "./budget.ts";
+import { answerExamine } from "./examine.ts";
 import { Mesh } from "./mesh.ts";
+import { BeaconSockets, type ListenAddress } from "./sockets.ts";
 import { type BeaconStats, newStats } from "./stats.ts";
 import { type Claim, isFresh, NodeTable, type Sighting } from "./table.ts";
 
@@ -33,6 +36,8 @@ export interface BeaconOptions {
   readonly id?: number;
   /** Beacons to exchange node lists with, whatever is discovered. */
   readonly peers?: readonly Endpoint[];
+  /** Where nodes reach this beacon; the places of its driver in this order, each main socket before its alternate. */
+  readonly addresses?: readonly ListenAddress[];
   /** Replaces some of `DEFAULT_LIMITS`. */
   readonly limits?: Partial<BeaconLimits>;
 }
@@ -43,6 +48,7 @@ export class Beacon implements Machine<never> {
   readonly #random: RandomSource;
   readonly #nodes: NodeTable;
   readonly #mesh: Mesh;
+  readonly #sockets: BeaconSockets;
   readonly #budgets: Budgets;
   readonly #stats = newStats();
   readonly #out: Transmit[] = [];
@@ -55,6 +61,7 @@ export class Beacon implements Machine<never> {
     this.#random = options.random;
     this.#nodes = new NodeTable(limits.nodes);
     this.#mesh = new Mesh(options.peers ?? []);
+    this.#sockets = new BeaconSockets(options.addresses ?? []);
     this.#budgets = new Budgets(limits);
   }
 
@@ -76,12 +83,17 @@ export class Beacon implements Machine<never> {
   /** Sends Notify with `reason` (one byte) to a node; false when it is not here. */
   notify(node: number, reason: number, now: Instant): boolean {
     const claims = this.#nodes.claims(node, now);
-    for (const { endpoint } of claims) this.#send(endpoint, { kind: "notify", reason });
+    for (const { endpoint, via } of claims) this.#send(endpoint, { kind: "notify", reason }, via);
     if (claims.length > 0) this.#stats.notified++;
     return claims.length > 0;
   }
 
-  handleDatagram(from: Endpoint, data: Uint8Array, now: Instant): void {
+  handleDatagram(from: Endpoint, data: Uint8Array, now: Instant, via = 0): void {
+    if (data[0] === ExamineType.EXAMINE) return this.#examine(from, { data, via, now });
+    if (!this.#sockets.isMain(via)) {
+      this.#stats.malformed++;
+      return;
+    }
     // Before decoding: the lists of strangers are long and not wanted.
     if (data[0] === BeaconType.SYNC && !this.#mesh.isPeer(from)) {
       this.#stats.syncsRefused++;
@@ -95,11 +107,11 @@ export class Beacon implements Machine<never> {
     switch (message.kind) {
       case "discover":
       case "discover_ex":
-        return this.#discover(from, { ...message, now });
+        return this.#discover(from, { ...message, via, now });
       case "punch_request":
-        return this.#punch(from, { ...message, now });
+        return this.#punch(from, { ...message, via, now });
       case "relay":
-        return this.#relay(from, { ...message, data, now });
+        return this.#relay(from, { ...message, data, via, now });
       case "sync":
         this.#stats.syncs++;
         return this.#mesh.handleList(from, message.nodes, now);
@@ -118,7 +130,9 @@ export class Beacon implements Machine<never> {
     this.#stats.expired += this.#nodes.sweep(now);
     if (this.#mesh.peers.length > 0) {
       const nodes = this.#nodes.freshNodes(MAX_SYNC_NODES, now);
-      for (const peer of this.#mesh.peers) this.#send(peer, { kind: "sync", beacon: this.#id, nodes });
+      for (const peer of this.#mesh.peers) {
+        this.#send(peer, { kind: "sync", beacon: this.#id, nodes }, this.#sockets.towards(peer.host));
+      }
     }
     const [byte = 0] = this.#random(new Uint8Array(1));
     this.#nextSync = now + SYNC_INTERVAL_MS * (0.9 + (0.2 * byte) / 255);
@@ -138,38 +152,44 @@ export class Beacon implements Machine<never> {
     return undefined;
   }
 
-  #discover(from: Endpoint, message: { kind: string; node: number; now: Instant }): void {
-    const { node, now } = message;
+  #examine(from: Endpoint, arrival: { data: Uint8Array; via: number; now: Instant }): void {
+    const desk = { sockets: this.#sockets, budgets: this.#budgets, stats: this.#stats };
+    const answer = answerExamine(desk, from, arrival);
+    if (answer !== undefined) this.#transmit(answer);
+  }
+
+  #discover(from: Endpoint, message: { kind: string; node: number; via: number; now: Instant }): void {
+    const { node, via, now } = message;
     const allowed = this.#budgets.mayDiscover(from.host, now);
     // Renewing what is known costs nothing, so a flood from the same address does not make nodes expire.
     if (allowed || this.#isAt(node, from, now)) {
-      this.#learn(node, { endpoint: from, wantsDestination: message.kind === "discover_ex" }, now);
+      this.#learn(node, { endpoint: from, via, wantsDestination: message.kind === "discover_ex" }, now);
     }
     if (!allowed) {
       this.#stats.discoversLimited++;
       return;
     }
     this.#stats.discovers++;
-    this.#send(from, { kind: "discover_reply", endpoint: from });
+    this.#send(from, { kind: "discover_reply", endpoint: from }, via);
   }
 
-  #punch(from: Endpoint, message: { requester: number; target: number; now: Instant }): void {
-    const { requester, target, now } = message;
+  #punch(from: Endpoint, message: { requester: number; target: number; via: number; now: Instant }): void {
+    const { requester, target, via, now } = message;
     if (!this.#budgets.mayPunch(from.host, target, now)) {
       this.#stats.punchesLimited++;
       return;
     }
-    const believed = this.#learn(requester, { endpoint: from, confirms: true }, now);
+    const believed = this.#learn(requester, { endpoint: from, via, confirms: true }, now);
     const targets = believed && requester !== target ? this.#nodes.claims(target, now) : [];
     if (targets.length === 0) {
       this.#stats.punchesUnknown++;
       return;
     }
     this.#stats.punches++;
-    const command = (to: Endpoint, endpoint: Endpoint, node: number) =>
-      this.#send(to, { kind: "punch_command", endpoint, trailer: encodePunchTrailer(node) });
-    for (const { endpoint } of targets) command(from, endpoint, target);
-    for (const { endpoint } of targets) command(endpoint, from, requester);
+    const command = (to: Place, endpoint: Endpoint, node: number) =>
+      this.#send(to.endpoint, { kind: "punch_command", endpoint, trailer: encodePunchTrailer(node) }, to.via);
+    for (const { endpoint } of targets) command({ endpoint: from, via }, endpoint, target);
+    for (const claim of targets) command(claim, from, requester);
   }
 
   #relay(from: Endpoint, message: RelayStep): void {
@@ -183,7 +203,7 @@ export class Beacon implements Machine<never> {
     } else if (owner !== undefined) {
       this.#stats.forwarded++;
       this.#countRelayed(message);
-      this.#transmit({ to: owner, data: message.data });
+      this.#transmit({ to: owner, data: message.data, via: this.#sockets.towards(owner.host) });
     } else {
       this.#stats.relaysUnknown++;
     }
@@ -191,13 +211,13 @@ export class Beacon implements Machine<never> {
 
   /** Whether a node's frame is relayed: within the budget of its source, and from where its claimed sender is. */
   #admits(from: Endpoint, message: RelayStep): boolean {
-    const { sender, now } = message;
+    const { sender, via, now } = message;
     if (!this.#budgets.mayRelay(from.host, message.data.length, now)) {
       this.#stats.relaysLimited++;
       return false;
     }
     if (this.#isAt(sender, from, now)) {
-      this.#learn(sender, { endpoint: from, confirms: true }, now);
+      this.#learn(sender, { endpoint: from, via, confirms: true }, now);
       return true;
     }
     // An unknown sender's only Discover may have been lost; a known one elsewhere may have been moved by its NAT.
@@ -223,6 +243,7 @@ export class Beacon implements Machine<never> {
         claim.wantsDestination
           ? { kind: "relay_deliver_dest", sender, destination, frame }
           : { kind: "relay_deliver", sender, frame },
+        claim.via,
       );
     }
   }
@@ -246,8 +267,8 @@ export class Beacon implements Machine<never> {
     return this.#nodes.claims(node, now).some((claim) => sameEndpoint(claim.endpoint, endpoint));
   }
 
-  #send(to: Endpoint, message: BeaconInput): void {
-    this.#transmit({ to, data: encodeBeacon(message) });
+  #send(to: Endpoint, message: BeaconInput, via: number): void {
+    this.#transmit({ to, data: encodeBeacon(message), via });
   }
 
   #transmit(transmit: Transmit): void {
@@ -261,11 +282,18 @@ export class Beacon implements Machine<never> {
   }
 }
 
+/** Where a node is, and the socket that reaches it. */
+interface Place {
+  readonly endpoint: Endpoint;
+  readonly via: number;
+}
+
 interface RelayStep {
   readonly sender: number;
   readonly destination: number;
   readonly frame: Uint8Array;
   /** The whole datagram. */
   readonly data: Uint8Array;
+  readonly via: number;
   readonly now: Instant;
 }

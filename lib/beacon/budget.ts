@@ -11,6 +11,8 @@ import { toHex } from "../wire/bytes.ts";
 export interface BeaconLimits {
   /** Discover: answers, and new entries in the table. Many nodes may share an address behind a carrier's NAT. */
   readonly discover: BucketRate;
+  /** Examinations of NATs: each takes some forty questions. */
+  readonly examine: BucketRate;
   /** Punch requests. */
   readonly punch: BucketRate;
   /** Punch requests towards one node, so that nobody makes a node send to many addresses. */
@@ -28,6 +30,7 @@ export interface BeaconLimits {
 /** Limits for a public beacon. */
 export const DEFAULT_LIMITS: BeaconLimits = {
   discover: { perSecond: 20, burst: 200 },
+  examine: { perSecond: 40, burst: 400 },
   punch: { perSecond: 4, burst: 32 },
   punchTarget: { perSecond: 1, burst: 8 },
   relay: { perSecond: 4000, burst: 8000 },
@@ -44,6 +47,7 @@ const PIECE_BYTES = 1280;
 /** The budgets of all senders. */
 export class Budgets {
   readonly #discover: RateTable<string>;
+  readonly #examine: RateTable<string>;
   readonly #punch: RateTable<string>;
   readonly #punchTarget: RateTable<number>;
   readonly #relay: RateTable<string>;
@@ -52,6 +56,7 @@ export class Budgets {
 
   constructor(limits: BeaconLimits) {
     this.#discover = new RateTable(limits.discover, MAX_SOURCES);
+    this.#examine = new RateTable(limits.examine, MAX_SOURCES);
     this.#punch = new RateTable(limits.punch, MAX_SOURCES);
     this.#punchTarget = new RateTable(limits.punchTarget, MAX_SOURCES);
     this.#relay = new RateTable(limits.relay, MAX_SOURCES);
@@ -61,6 +66,10 @@ export class Budgets {
 
   mayDiscover(host: string, now: Instant): boolean {
     return this.#discover.take(sourceKey(host), now);
+  }
+
+  mayExamine(host: string, now: Instant): boolean {
+    return this.#examine.take(sourceKey(host), now);
   }
 
   mayPunch(host: string, target: number, now: Instant): boolean {

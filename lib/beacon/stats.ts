@@ -9,6 +9,9 @@ export interface BeaconStats {
   queued: number;
   discovers: number;
   discoversLimited: number;
+  /** Questions about the asker's NAT. */
+  examines: number;
+  examinesLimited: number;
   /** Claims of a node ID that stood beside a fresh one of another endpoint. */
   contested: number;
   /** Claims that were not kept: the node has two fresh endpoints, or the table is full. */
@@ -38,6 +41,8 @@ export function newStats(): BeaconStats {
     queued: 0,
     discovers: 0,
     discoversLimited: 0,
+    examines: 0,
+    examinesLimited: 0,
     contested: 0,
     claimsRefused: 0,
     expired: 0,

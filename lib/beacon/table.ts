@@ -22,6 +22,8 @@ export interface Claim {
   readonly endpoint: Endpoint;
   readonly since: Instant;
   seen: Instant;
+  /** The socket of the beacon that it spoke to last: its NAT may let in no other. */
+  via: number;
   /** Whether more than a single Discover came from there, which a forged source address could have sent. */
   confirmed: boolean;
   /** Whether deliveries are to carry their destination, too (it sent DiscoverEx). */
@@ -31,6 +33,8 @@ export interface Claim {
 /** What a message says about its sender. */
 export interface Sighting {
   readonly endpoint: Endpoint;
+  /** The socket of the beacon that the message came to; default the first. */
+  readonly via?: number;
   /** The message shows by itself that somebody is there. */
   readonly confirms?: boolean;
   /** `undefined` leaves it as it was. */
@@ -61,6 +65,7 @@ export class NodeTable {
     const known = claims.find((claim) => sameEndpoint(claim.endpoint, sighting.endpoint));
     if (known === undefined) return this.#add(node, { sighting, claims, now });
     known.seen = now;
+    known.via = sighting.via ?? 0;
     known.confirmed ||= sighting.confirms === true || now - known.since >= CONFIRM_AFTER_MS;
     known.wantsDestination = sighting.wantsDestination ?? known.wantsDestination;
     this.#store(node, claims);
@@ -110,6 +115,7 @@ export class NodeTable {
       endpoint: sighting.endpoint,
       since: now,
       seen: now,
+      via: sighting.via ?? 0,
       confirmed: sighting.confirms ?? false,
       wantsDestination: sighting.wantsDestination ?? false,
     };

@@ -24,9 +24,9 @@ export class Bench {
     this.sent();
   }
 
-  /** Lets a datagram in; what goes out, as `endpoint hex`. */
-  say(from: Endpoint, hex: string): string[] {
-    this.beacon.handleDatagram(from, fromHex(hex), this.now);
+  /** Lets a datagram in at the socket `via`; what goes out, as `endpoint hex`, with `via N` if not from the first. */
+  say(from: Endpoint, hex: string, via = 0): string[] {
+    this.beacon.handleDatagram(from, fromHex(hex), this.now, via);
     return this.sent();
   }
 
@@ -45,7 +45,8 @@ export class Bench {
   sent(): string[] {
     const list: string[] = [];
     for (let next = this.beacon.pollTransmit(); next !== undefined; next = this.beacon.pollTransmit()) {
-      list.push(`${formatEndpoint(next.to)} ${toHex(next.data)}`);
+      const via = (next.via ?? 0) === 0 ? "" : ` via ${next.via}`;
+      list.push(`${formatEndpoint(next.to)} ${toHex(next.data)}${via}`);
     }
     return list;
   }
