@@ -37,6 +37,8 @@ export interface Machine<Event> {
   /** When `handleTimeout` wants to be called next, `undefined` for never. */
   pollTimeout(): Instant | undefined;
   pollEvent(): Event | undefined;
+  /** The extra socket `via` was opened, on this port of the computer. */
+  handleOpened?(via: number, port: number): void;
   /** The number of an extra socket that is not needed any more, `undefined` when there is none. */
   pollClose?(): number | undefined;
 }

@@ -38,15 +38,15 @@ export interface UdpDriverOptions<Event> {
   readonly udp?: UdpMode;
   /** Whether datagrams too long for the path are lost instead of fragmented, where the socket can; default no. */
   readonly dontFragment?: boolean;
-  /** Further addresses to bind: the sockets 1, 2, ... of the machine's transmits. */
-  readonly places?: readonly Endpoint[];
+  /** Further addresses to bind, or sockets to use: the sockets 1, 2, ... of the machine's transmits. */
+  readonly places?: readonly (Endpoint | DatagramSocket)[];
   /** Takes a datagram off to somewhere else than the socket; whether it did. */
   readonly divert?: (transmit: Transmit) => boolean;
   /** Gives the machine its time. */
   readonly clock: { now(): number };
   /** Called for every event of the machine; may call the machine's API without `wake()`. */
   readonly onEvent?: (event: Event) => void;
-  /** Replaces the socket, for tests. */
+  /** A socket that is bound already, instead of `host` and `port`. The driver closes it. */
   readonly socket?: DatagramSocket;
 }
 
@@ -171,6 +171,7 @@ export class UdpDriver<Event> {
           now: () => clock.now(),
           deliver: (from, data, now, via) => this.#deliver(from, data, now, via),
           pump: () => this.#pump(),
+          opened: (via, port) => this.#machine.handleOpened?.(via, port),
           sent: (bytes) => this.#countExtra(bytes),
           failed: () => this.stats.receiveErrors++,
         },

@@ -20,6 +20,8 @@ export interface ExtraHooks {
   now(): Instant;
   deliver(from: Endpoint, data: Uint8Array, now: Instant, via: number): void;
   pump(): void;
+  /** The machine's socket `via` was opened, on this port. */
+  opened(via: number, port: number): void;
   /** How one datagram ended: its bytes, or `undefined` when the kernel refused it. */
   sent(bytes: number | undefined): void;
   /** A socket failed to receive. */
@@ -41,17 +43,24 @@ export class ExtraSockets {
   #closed = false;
 
   /**
-   * Binds `places` as the sockets 1, 2, ... at once; others are opened on `host` when they are used.
+   * Binds `places` as the sockets 1, 2, ... at once, or takes those that are bound already; others are opened on
+   * `host` when they are used.
    *
    * @throws {PilotError} as `openSocket`, after closing those already bound
    */
   constructor(
-    options: { readonly host: string; readonly places: readonly Endpoint[]; readonly hooks: ExtraHooks },
+    options: {
+      readonly host: string;
+      readonly places: readonly (Endpoint | DatagramSocket)[];
+      readonly hooks: ExtraHooks;
+    },
   ) {
     this.#host = options.host;
     this.#hooks = options.hooks;
     try {
-      options.places.forEach((place, index) => this.#add(index + 1, openSocket(place)));
+      options.places.forEach((place, index) =>
+        this.#add(index + 1, "receive" in place ? place : openSocket(place))
+      );
     } catch (error) {
       this.close();
       throw error;
@@ -91,7 +100,9 @@ export class ExtraSockets {
     if (this.#closed || this.#sockets.size >= MAX_OPENED) return undefined;
     try {
       // One path each: batches would not pay.
-      return this.#add(via, openSocket({ host: this.#host, port: 0, udp: "deno" }), OPENED_BUFFER);
+      const extra = this.#add(via, openSocket({ host: this.#host, port: 0, udp: "deno" }), OPENED_BUFFER);
+      this.#hooks.opened(via, toEndpoint(extra.socket.addr).port);
+      return extra;
     } catch {
       return undefined;
     }

@@ -11,10 +11,15 @@ const clock = new SystemClock();
 class Many implements Machine<never> {
   readonly out: Transmit[] = [];
   readonly done: number[] = [];
+  readonly opened = new Map<number, number>();
   readonly heard: { from: Endpoint; text: string; via: number }[] = [];
 
   handleDatagram(from: Endpoint, data: Uint8Array, _now: number, via = 0): void {
     this.heard.push({ from, text: new TextDecoder().decode(data), via });
+  }
+
+  handleOpened(via: number, port: number): void {
+    this.opened.set(via, port);
   }
 
   handleTimeout(): void {}
@@ -60,6 +65,7 @@ Deno.test("a socket opened by sending from it is another one, and what comes to 
   const ports = new Map(b.heard.map(({ from, text }) => [text, from.port]));
   assertEquals(ports.get("from 0"), one.endpoint.port);
   assertEquals(new Set(ports.values()).size, 3);
+  assertEquals(a.opened, new Map([[7, ports.get("from 7") ?? 0], [9, ports.get("from 9") ?? 0]]));
   b.out.push({ to: { host: "127.0.0.1", port: ports.get("from 9") ?? 0 }, data: bytes("answer") });
   other.wake();
   await until(() => a.heard.length === 1);

@@ -110,7 +110,7 @@ export class SimSocket<Event> {
       this.stats.sent++;
       this.stats.sentBytes += transmit.data.length;
       const { via = 0, to, data } = transmit;
-      const place = via === 0 ? undefined : this.#extra.get(via) ?? this.#open(via);
+      const place = via === 0 ? undefined : this.#extra.get(via) ?? this.#openNew(via);
       this.#options.host.send(place?.port ?? this.port, to, data, place?.host);
       this.#countRound();
     }
@@ -118,6 +118,12 @@ export class SimSocket<Event> {
       this.#release(via);
     }
     return any;
+  }
+
+  #openNew(via: number): Endpoint {
+    const opened = this.#open(via);
+    this.#machine.handleOpened?.(via, opened.port);
+    return opened;
   }
 
   /** Opens the extra socket `via`, at any address of the host when no place is given. */
