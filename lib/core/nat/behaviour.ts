@@ -13,7 +13,14 @@ export interface NatBehaviour {
   /** Whether there is a translation at all: the beacon sees another endpoint than the one bound. */
   readonly isTranslated?: boolean;
   readonly mapping?: Dependence;
+  /**
+   * `mapping` is the likelier of two: the tests did not reach enough places to exclude that it is address-dependent.
+   * So it is with a beacon of one address, when `mapping` is endpoint-independent.
+   */
+  readonly mappingIsPresumed?: boolean;
   readonly filtering?: Dependence;
+  /** All tests of `filtering` were made with one address: it may be more open than said, never less. */
+  readonly filteringIsBound?: boolean;
   readonly ports?: PortAssignment;
   /** Distance of two ports assigned in a row, for `sequential`. */
   readonly portStep?: number;
