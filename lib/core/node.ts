@@ -8,6 +8,7 @@
 import type { Address } from "../wire/address.ts";
 import { decodeBeacon } from "../wire/beacon.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
+import { isExamineDatagram } from "../wire/examine.ts";
 import { PilotError } from "../wire/error.ts";
 import { type Packet } from "../wire/packet.ts";
 import type { RegistryReply } from "../wire/registry.ts";
@@ -19,6 +20,8 @@ import { Dials } from "./dials.ts";
 import { Fifo } from "./fifo.ts";
 import { type HandshakeEvent, HandshakePort } from "./handshake_port.ts";
 import type { Instant, Machine, Transmit } from "./machine.ts";
+import type { NatBehaviour } from "./nat/behaviour.ts";
+import { Examiner } from "./nat/examiner.ts";
 import type { NodeEvent } from "./node_event.ts";
 import type { NodeOptions } from "./node_options.ts";
 import { Offer } from "./offer.ts";
@@ -44,6 +47,7 @@ export class Node implements Machine<NodeEvent> {
   readonly ports: Ports;
   readonly tunnels: Tunnels;
   readonly beacon: BeaconLink;
+  readonly examiner: Examiner;
   readonly #desk: RegistryDesk;
   readonly #handshakes: HandshakePort;
   readonly #events = new Fifo<NodeEvent>();
@@ -72,6 +76,7 @@ export class Node implements Machine<NodeEvent> {
           ? this.#isPublic || this.trust.trusted().length > 0
           : this.trust.mayExchangeKeys(node, now),
     });
+    this.examiner = new Examiner({ ...options, vias: this.#vias });
     this.#desk = new RegistryDesk({ self });
     this.ports = new Ports({
       random: options.random,
@@ -106,6 +111,11 @@ export class Node implements Machine<NodeEvent> {
     return this.#node;
   }
 
+  /** What is known of the NAT in front of this node. */
+  get nat(): NatBehaviour {
+    return this.examiner.behaviour;
+  }
+
   get isPublic(): boolean {
     return this.#isPublic;
   }
@@ -128,6 +138,13 @@ export class Node implements Machine<NodeEvent> {
   setBeacon(endpoint: Endpoint | undefined, now: Instant): void {
     this.beacon.setBeacon(endpoint, now);
     this.tunnels.setBeacon(endpoint);
+    this.examiner.setBeacon(endpoint);
+    this.#pump(now);
+  }
+
+  /** The addresses of this computer with the port of the main socket. */
+  setLocal(endpoints: readonly Endpoint[], now: Instant): void {
+    this.examiner.setLocal(endpoints, now);
     this.#pump(now);
   }
 
@@ -189,9 +206,11 @@ export class Node implements Machine<NodeEvent> {
     this.#pump(now);
   }
 
-  handleDatagram(from: Endpoint, data: Uint8Array, now: Instant): void {
+  handleDatagram(from: Endpoint, data: Uint8Array, now: Instant, via = 0): void {
     this.#now = now;
-    if (!isBeaconDatagram(data)) {
+    if (isExamineDatagram(data)) {
+      if (!this.examiner.handleDatagram(from, data, now, via)) this.tunnels.stats.drop("examine_unasked");
+    } else if (!isBeaconDatagram(data)) {
       this.tunnels.handleFrame(data, { kind: "direct", endpoint: from }, { now });
     } else if (!this.beacon.isBeacon(from)) {
       this.tunnels.stats.drop("not_the_beacon");
@@ -211,23 +230,30 @@ export class Node implements Machine<NodeEvent> {
     this.ports.handleTimeout(now);
     this.trust.handleTimeout(now);
     this.beacon.handleTimeout(now);
+    this.examiner.handleTimeout(now);
     this.#handshakes.handleTimeout(now);
     this.#pump(now);
   }
 
   /** Stream segments are made when the socket has room for them, so what waits, waits in the streams. */
   pollTransmit(now: Instant): Transmit | undefined {
-    return this.tunnels.pollTransmit() ?? this.beacon.pollTransmit() ?? this.#pollStream(now);
+    return this.tunnels.pollTransmit() ?? this.beacon.pollTransmit() ?? this.examiner.pollTransmit() ??
+      this.#pollStream(now);
   }
 
   pollTimeout(): Instant | undefined {
     const transport = earlier(this.tunnels.pollTimeout(), this.ports.pollTimeout());
     const rest = earlier(this.trust.pollTimeout(), this.beacon.pollTimeout());
-    return earlier(earlier(transport, rest), this.#handshakes.pollTimeout());
+    const quiet = earlier(this.examiner.pollTimeout(), this.#handshakes.pollTimeout());
+    return earlier(earlier(transport, rest), quiet);
   }
 
   pollEvent(): NodeEvent | undefined {
     return this.#events.shift();
+  }
+
+  handleOpened(via: number, port: number): void {
+    this.examiner.handleOpened(via, port);
   }
 
   pollClose(): number | undefined {
@@ -237,7 +263,7 @@ export class Node implements Machine<NodeEvent> {
   /** Moves what each part has to say to the part that must hear it, until all are quiet. */
   #pump(now: Instant): void {
     this.#now = now;
-    const { tunnels, ports, trust, beacon } = this;
+    const { tunnels, ports, trust, beacon, examiner } = this;
     const handshakes = this.#handshakes;
     for (let moved = true; moved;) {
       moved = false;
@@ -263,6 +289,9 @@ export class Node implements Machine<NodeEvent> {
       for (let event = beacon.pollEvent(); event !== undefined; event = beacon.pollEvent()) {
         this.#handleBeacon(event, now);
         moved = true;
+      }
+      for (let event = examiner.pollEvent(); event !== undefined; event = examiner.pollEvent()) {
+        this.#events.push(event);
       }
     }
     for (let ask = this.#desk.pollRequest(); ask !== undefined; ask = this.#desk.pollRequest()) {
@@ -354,8 +383,11 @@ export class Node implements Machine<NodeEvent> {
   }
 
   #handleBeacon(event: BeaconEvent, now: Instant): void {
-    if (event.type === "candidate") this.tunnels.addEndpoint(event.peer, event.endpoint, now);
-    else this.#events.push(event);
+    if (event.type === "candidate") return this.tunnels.addEndpoint(event.peer, event.endpoint, now);
+    if (this.beacon.reflexive !== undefined && this.beacon.isReachable) {
+      this.examiner.handleReflexive(this.beacon.reflexive, now);
+    }
+    this.#events.push(event);
   }
 
   #deliver(action: Extract<TrustAction, { type: "send" }>, now: Instant): void {

@@ -5,6 +5,7 @@
 import type { Address } from "../wire/address.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { RegistryRequest } from "../wire/registry.ts";
+import type { NatBehaviour } from "./nat/behaviour.ts";
 import type { PortsEvent } from "./stream/ports.ts";
 import type { TrustEvent } from "./trust_types.ts";
 
@@ -34,6 +35,8 @@ export type NodeEvent =
   | { readonly type: "save_trust" }
   /** The beacon sees this node at another endpoint than before. */
   | { readonly type: "endpoint"; readonly endpoint: Endpoint }
+  /** Something else than before is known of the NAT in front of this node. */
+  | { readonly type: "nat"; readonly behaviour: NatBehaviour }
   /** A relayed trust request waits at the registry. */
   | { readonly type: "notify" }
   /** The beacon answers, or has stopped answering. */

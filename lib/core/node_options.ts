@@ -23,4 +23,6 @@ export interface NodeOptions {
   readonly profile?: TransportProfile | "public";
   /** Holds datagrams to this size, bytes of UDP payload, 1,222 or more; otherwise the path decides. */
   readonly maxDatagram?: number;
+  /** Whether to examine the NAT in front of the node with the help of its beacon; default yes. */
+  readonly examine?: boolean;
 }

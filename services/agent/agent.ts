@@ -2,6 +2,7 @@
  * The agent: a node on a real socket, with its registration, its streams and its trust file.
  */
 
+import { natType } from "../../lib/core/nat/behaviour.ts";
 import type { Node } from "../../lib/core/node.ts";
 import type { NodeEvent } from "../../lib/core/node_event.ts";
 import { type Address, BROADCAST_NODE, formatAddress } from "../../lib/wire/address.ts";
@@ -239,6 +240,8 @@ export class Agent implements AgentApi {
         return saver.changed();
       case "endpoint":
         return registration.endpointChanged();
+      case "nat":
+        return log.info("nat", { type: natType(event.behaviour), ...event.behaviour });
       case "notify":
         return registration.expectMessages();
       case "beacon":

@@ -7,7 +7,7 @@ import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { encodeBase64 } from "../../lib/wire/bytes.ts";
 import type { AgentHealth, AgentInfo, PeerInfo } from "./api.ts";
-import { isLocalAddress } from "../../lib/io/addresses.ts";
+import { natType } from "../../lib/core/nat/behaviour.ts";
 import type { Registration } from "./registration.ts";
 import type { NodeAccess } from "./streams.ts";
 import type { Peer } from "../../lib/core/tunnel/peer.ts";
@@ -46,7 +46,7 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
   const peers = [...node.tunnels.peers()].filter((peer) => peer.hasSession);
   const connections = node.ports.list();
   const { stats } = node.tunnels;
-  const nat = natType(node.beacon.reflexive, parts.local());
+  const nat = natType(node.nat);
   const hasBeacon = node.beacon.isReachable;
   return {
     node_id: node.node,
@@ -126,11 +126,6 @@ function describePeer(peer: Peer, parts: AgentParts, names: ReadonlyMap<number, 
     rtt_ms: rtt === undefined ? null : rounded(rtt),
     dialect: peer.dialect ?? "unknown",
   };
-}
-
-/** `none` when the outside sees the very address of this computer; more takes tests that the beacon does not offer. */
-function natType(seen: Endpoint | undefined, local: Endpoint): string {
-  return seen !== undefined && seen.port === local.port && isLocalAddress(seen.host) ? "none" : "unknown";
 }
 
 function rounded(milliseconds: number): number {

@@ -14,6 +14,7 @@ import { MemoryStore } from "../../lib/registry/memory_store.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { concatBytes, encodeBase64 } from "../../lib/wire/bytes.ts";
 import { registryChallenge, type RegistryReply, type RegistryRequest } from "../../lib/wire/registry.ts";
+import { beaconPlaces } from "./beacon_places.ts";
 import { type HostOptions, type LinkOptions, SeededRandom, SimHost, SimNet, type SimSocket } from "./net.ts";
 
 /** Unix time at virtual time zero. */
@@ -28,6 +29,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly link?: LinkOptions;
   readonly beacon?: boolean;
+  /** How many addresses the beacon has, each with two ports; default 1. */
+  readonly beaconAddresses?: 1 | 2;
   readonly trace?: boolean;
 }
 
@@ -91,7 +94,9 @@ export class SimAgent {
       ...(this.options.hostname === undefined ? {} : { hostname: this.options.hostname }),
     });
     if (reply?.type !== "register_ok") throw new Error(`not registered: ${JSON.stringify(reply)}`);
+    const port = this.options.port ?? TUNNEL_PORT;
     this.act((node, now) => {
+      node.setLocal(this.host.addresses.map((host) => ({ host, port })), now);
       if (this.world.beacon !== undefined) node.setBeacon(this.world.beacon, now);
       node.handleRegistered(reply.node_id, now);
     });
@@ -236,8 +241,9 @@ export class World {
     this.random = new SeededRandom(options.seed ^ 0x5eed);
     this.directory = new Directory({ store: new MemoryStore() });
     if (options.beacon === false) return;
-    this.beaconHost = this.net.addHost("beacon", { ip: "203.0.113.1" });
-    this.beaconHost.attach(new Beacon({ random: this.random.bytes }), BEACON_PORT);
+    const { ip, addresses, places } = beaconPlaces("203.0.113.1", BEACON_PORT, options.beaconAddresses);
+    this.beaconHost = this.net.addHost("beacon", { ip });
+    this.beaconHost.attach(new Beacon({ random: this.random.bytes, addresses }), BEACON_PORT, { places });
     this.beacon = { host: "203.0.113.1", port: BEACON_PORT };
   }
 

@@ -75,8 +75,8 @@ export class Asking {
     const before = now - patience(this.#rtt);
     let [sent, lost] = [0, 0];
     for (const item of this.#items) {
-      // One that is silent altogether asks a place that may not exist.
-      if (!item.isPlain || item.question.reply === undefined) continue;
+      // One that is silent altogether asks a place that may not exist, unless it is the control.
+      if (!item.isPlain || (!item.isControl && item.question.reply === undefined)) continue;
       const count = item.question.count(before);
       sent += count.sent;
       lost += count.lost;

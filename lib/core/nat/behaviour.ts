@@ -30,6 +30,45 @@ export interface NatBehaviour {
   readonly lifetimeMs?: number;
 }
 
+/** Whether both say the same. */
+export function sameBehaviour(a: NatBehaviour, b: NatBehaviour): boolean {
+  return MEMBERS.every((member) => a[member] === b[member]);
+}
+
+const MEMBERS = [
+  "isTranslated",
+  "mapping",
+  "mappingIsPresumed",
+  "filtering",
+  "filteringIsBound",
+  "ports",
+  "portStep",
+  "hairpin",
+  "lifetimeMs",
+] as const satisfies readonly (keyof NatBehaviour)[];
+
+/** What is known when `after` was found out later than `before`, about the same network. */
+export function mergeBehaviour(before: NatBehaviour, after: NatBehaviour): NatBehaviour {
+  const latest = (member: keyof NatBehaviour) => after[member] === undefined ? before : after;
+  const { isTranslated } = latest("isTranslated");
+  const { mapping, mappingIsPresumed } = latest("mapping");
+  const { filtering, filteringIsBound } = latest("filtering");
+  const { ports, portStep } = latest("ports");
+  const { hairpin } = latest("hairpin");
+  const { lifetimeMs } = latest("lifetimeMs");
+  return {
+    ...(isTranslated === undefined ? {} : { isTranslated }),
+    ...(mapping === undefined ? {} : { mapping }),
+    ...(mappingIsPresumed === undefined ? {} : { mappingIsPresumed }),
+    ...(filtering === undefined ? {} : { filtering }),
+    ...(filteringIsBound === undefined ? {} : { filteringIsBound }),
+    ...(ports === undefined ? {} : { ports }),
+    ...(portStep === undefined ? {} : { portStep }),
+    ...(hairpin === undefined ? {} : { hairpin }),
+    ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
+  };
+}
+
 /** The words users know. */
 export type NatType =
   | "none"

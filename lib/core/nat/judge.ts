@@ -91,7 +91,10 @@ export function judgePorts(
 
 /** Whether a socket shows at another endpoint than it has; `undefined` while its own ones are not known. */
 export function isTranslated(seen: Endpoint, local: readonly Endpoint[]): boolean | undefined {
-  return local.length === 0 ? undefined : !local.some((endpoint) => sameEndpoint(endpoint, seen));
+  if (local.length === 0) return undefined;
+  // A beacon on the same computer; loopback addresses need not be among those that others can reach.
+  const isLoopback = seen.host === "::1" || seen.host.startsWith("127.");
+  return !local.some((own) => sameEndpoint(own, seen) || (isLoopback && own.port === seen.port));
 }
 
 function differ(a: Endpoint | undefined, b: Endpoint | undefined): boolean | undefined {

@@ -83,6 +83,8 @@ Deno.test("judge: translation needs the own endpoints", () => {
   assertEquals(isTranslated(at(1), []), undefined);
   assertEquals(isTranslated(at(1), [at(2), at(1)]), false);
   assertEquals(isTranslated(at(1), [at(2)]), true);
+  assertEquals(isTranslated({ host: "127.0.0.1", port: 1 }, [at(1)]), false);
+  assertEquals(isTranslated({ host: "127.0.0.1", port: 1 }, [at(2)]), true);
 });
 
 Deno.test("behaviour: the words users know", () => {
