@@ -14,6 +14,8 @@ import { VERSION } from "../../wire/version.ts";
 
 /** Longest response, head and chunk headers included, bytes. */
 export const MAX_RESPONSE = 65_536;
+/** Longest head of a response, bytes. */
+const MAX_HEAD = 4_096;
 /** Longest wait for a whole response, milliseconds. */
 const LIMIT_MS = 2_000;
 
@@ -118,16 +120,23 @@ async function readAll(socket: Deno.TcpConn): Promise<Uint8Array | "too-large"> 
   }
 }
 
+/**
+ * Whether a response that announces its length has come in full. Looks at no more than the head and the last bytes,
+ * as it is asked after every segment.
+ */
 function isWhole(data: Uint8Array): boolean {
   const end = headEnd(data);
   if (end === undefined) return false;
   const head = decodeUtf8(data.subarray(0, end));
-  return /^(?:content-length|transfer-encoding):/im.test(head) && decodeResponse(data) !== "malformed";
+  const length = /^content-length:[ \t]*([0-9]{1,6})[ \t]*\r?$/im.exec(head)?.[1];
+  if (length !== undefined) return data.length >= end + Number(length);
+  return /^transfer-encoding:/im.test(head) && decodeUtf8(data.subarray(-5)) === "0\r\n\r\n";
 }
 
-/** Where the body begins. */
+/** Where the body begins; `undefined` when the head is not complete, or too long. */
 function headEnd(data: Uint8Array): number | undefined {
-  for (let at = data.indexOf(10); at >= 0; at = data.indexOf(10, at + 1)) {
+  const start = data.subarray(0, MAX_HEAD);
+  for (let at = start.indexOf(10); at >= 0; at = start.indexOf(10, at + 1)) {
     if (data[at + 1] === 10) return at + 2;
     if (data[at + 1] === 13 && data[at + 2] === 10) return at + 3;
   }
