@@ -19,19 +19,31 @@ export const PCP_EPOCH: EpochRule = (client, server, before) => {
 /** RFC 6886 section 3.6: the server's clock may be slow by an eighth, and two seconds behind. */
 export const NAT_PMP_EPOCH: EpochRule = (client, server, before) => server < before + (client * 7) / 8 - 2;
 
-/** The counter of one gateway. */
+/** The counter of one gateway, and whether a mapping outlived it. */
 export class Epoch {
   readonly #rule: EpochRule;
   #last: { readonly serverSecs: number; readonly at: Instant } | undefined;
+  #lost = false;
 
   constructor(rule: EpochRule) {
     this.#rule = rule;
   }
 
-  /** Takes a reading, and tells whether the gateway lost its state since the one before. */
-  observe(serverSecs: number, now: Instant): boolean {
+  /** Whether the gateway lost its state since `renewed` was called last. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Takes a reading, seconds. */
+  observe(serverSecs: number, now: Instant): void {
     const last = this.#last;
     this.#last = { serverSecs, at: now };
-    return last !== undefined && this.#rule((now - last.at) / 1000, serverSecs, last.serverSecs);
+    if (last === undefined) return;
+    this.#lost ||= this.#rule((now - last.at) / 1000, serverSecs, last.serverSecs);
+  }
+
+  /** The gateway has granted the mapping again. */
+  renewed(): void {
+    this.#lost = false;
   }
 }
