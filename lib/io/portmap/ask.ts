@@ -6,10 +6,10 @@ import { type Endpoint, ipFromBytes, ipToBytes } from "../../wire/endpoint.ts";
 import { pause } from "../pause.ts";
 
 /**
- * Milliseconds after each sending. The first two steps of RFC 6886 section 3.1, which goes on doubling up to 64 s:
- * an agent that starts up has better things to do, and tries again later as a whole.
+ * Milliseconds to wait after each sending: the first steps of RFC 6886 section 3.1, which goes on doubling up to 64 s.
+ * An agent that starts up has better things to do, and tries again later as a whole.
  */
-const RETRANSMIT_MS: readonly number[] = [250, 500, 1_000];
+export const RETRANSMIT_MS: readonly number[] = [250, 500, 1_000];
 
 /** A question. */
 export interface Question<Answer> {
@@ -23,11 +23,13 @@ export interface Question<Answer> {
   readonly answersFrom: { readonly host: string; readonly port: number | undefined };
   /** Reads an answer; `undefined` for what is none, which is ignored. */
   readonly read: (data: Uint8Array) => Answer | undefined;
+  /** Milliseconds to wait after each sending; the end of the last one is the end. */
+  readonly delays: readonly number[];
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks until an answer is accepted. `no-answer` after 1.75 s of silence or on abort, `unreachable` when nothing could
+ * Asks until an answer is accepted. `no-answer` after the delays or on abort, `unreachable` when nothing could
  * be sent. A fresh socket, hence a random port, makes forged answers guesswork for whoever cannot see the question.
  */
 export async function ask<Answer>(question: Question<Answer>): Promise<Answer | "no-answer" | "unreachable"> {
@@ -52,11 +54,11 @@ export async function ask<Answer>(question: Question<Answer>): Promise<Answer | 
 
 async function transmit<Answer>(
   socket: Deno.DatagramConn,
-  { to, data }: Question<Answer>,
+  { to, data, delays }: Question<Answer>,
   until: AbortSignal,
 ): Promise<boolean> {
   let sent = false;
-  for (const delay of RETRANSMIT_MS) {
+  for (const delay of delays) {
     for (const { host: hostname, port } of to) {
       for (const datagram of data) {
         try {

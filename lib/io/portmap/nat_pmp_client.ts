@@ -103,6 +103,7 @@ export class NatPmpClient implements MappingClient {
         }
         return (response.kind === "error" ? response.about : response.kind) === about ? response : undefined;
       },
+      delays: this.#network.retransmitMs,
       signal,
     });
     if (answer === "no-answer") return failure(answer, "the gateway does not answer to NAT-PMP");

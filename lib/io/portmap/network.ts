@@ -8,6 +8,7 @@ import { SystemClock } from "../clock.ts";
 import { pause } from "../pause.ts";
 import { systemRandom } from "../random.ts";
 import { sourceAddressTowards } from "../source_address.ts";
+import { RETRANSMIT_MS } from "./ask.ts";
 import { defaultGateway, type IpFamily } from "./gateway.ts";
 import { SSDP_MULTICAST, SSDP_PORT } from "./ssdp.ts";
 
@@ -21,6 +22,8 @@ export interface MappingNetwork {
   /** Waits between renewals, checks and tries. Resolves early on abort. */
   pause(ms: number, signal: AbortSignal): Promise<void>;
   readonly random: RandomSource;
+  /** Milliseconds to wait after each sending of a question. */
+  readonly retransmitMs: readonly number[];
   /** Port of PCP (RFC 6887 section 19.1) and of NAT-PMP (RFC 6886 section 1.1), one and the same. */
   readonly controlPort: number;
   /** Where to search for UPnP devices. */
@@ -43,6 +46,7 @@ export function systemNetwork(): MappingNetwork {
     now: () => clock.now(),
     pause,
     random: systemRandom,
+    retransmitMs: RETRANSMIT_MS,
     controlPort: 5351,
     // Some routers answer to one of them only.
     ssdp: (gateway) => [{ host: SSDP_MULTICAST, port: SSDP_PORT }, { host: gateway, port: SSDP_PORT }],

@@ -115,6 +115,7 @@ export class PcpClient implements MappingClient {
         if (typeof response !== "string") return accept(response);
         return response === "version" && bytes.length >= 8 ? "other-version" : undefined;
       },
+      delays: this.#network.retransmitMs,
       signal,
     });
   }

@@ -131,8 +131,8 @@ export class PortMapping {
     const { signal } = this.#options;
     for (let failures = 0; !signal.aborted;) {
       const kept = await this.#establish();
-      this.#firstTried.resolve(this.report());
       if (kept === undefined) {
+        this.#firstTried.resolve(this.report());
         const woken = await this.#wait(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] ?? 0);
         if (woken) failures = 0;
       } else {
@@ -192,6 +192,7 @@ export class PortMapping {
     let lease = first;
     let { expires, renewAt } = this.#times(lease);
     this.#publish(mappingOf(client, lease, expires));
+    this.#firstTried.resolve(this.report());
     while (!signal.aborted) {
       const woken = await this.#wait(Math.min(client.checkEveryMs, renewAt - this.#network.now()));
       if (signal.aborted) break;

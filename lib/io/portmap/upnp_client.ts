@@ -113,6 +113,7 @@ export class UpnpClient implements MappingClient {
         const url = decodeSearchAnswer(data, gateway);
         return typeof url === "string" ? undefined : url;
       },
+      delays: this.#network.retransmitMs,
       signal,
     });
     if (location === "no-answer") return failure(location, "the gateway does not answer to UPnP");
