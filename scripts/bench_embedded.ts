@@ -76,7 +76,7 @@ export class EmbeddedNode implements Transport {
   introduce(peer: number, endpoint: Endpoint): void {
     this.act((node, now) => {
       node.tunnels.open(peer, now);
-      node.tunnels.addEndpoint(peer, endpoint, now);
+      node.tunnels.addEndpoint(peer, endpoint, { source: "registry", now });
     });
   }
 

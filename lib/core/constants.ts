@@ -50,10 +50,40 @@ export const RETIRED_KEYS = 16;
 export const MAX_PEERS = 4_096;
 
 /** Direct endpoints tried per peer. */
-export const MAX_CANDIDATES = 8;
+export const MAX_CANDIDATES = 12;
 
-/** While a path is unproven it is probed at these distances, milliseconds; the last one repeats. */
-export const PROBE_SCHEDULE_MS: readonly number[] = [0, 100, 250, 500, 1_000, 2_000, 5_000, 15_000];
+/** Virtual port of the messages about ways to reach a node, between nodes of our kind. */
+export const PORT_TRAVERSAL = 2;
+
+/**
+ * While a path is unproven it is probed at these distances, milliseconds; the last one repeats. Five minutes of every
+ * 15 s are what the Pilot Protocol has, whose peers look for a better path no other way.
+ */
+export const PROBE_SCHEDULE_MS: readonly number[] = [
+  ...[0, 100, 250, 500, 1_000, 2_000, 5_000],
+  ...Array<number>(20).fill(15_000),
+  60_000,
+];
+
+/** The same after both ends have agreed to try again; the last one is for when no further attempt follows. */
+export const RETRY_SCHEDULE_MS: readonly number[] = [0, 200, 1_000, 60_000];
+
+/**
+ * A peer of our kind that is reached through the relay only is tried again, together, at these distances,
+ * milliseconds; the last one repeats. The first ones outlive NATs that forget unanswered mappings after 15 s.
+ */
+export const UPGRADE_SCHEDULE_MS: readonly number[] = [
+  ...Array<number>(8).fill(4_000),
+  ...Array<number>(12).fill(15_000),
+  ...Array<number>(10).fill(60_000),
+  300_000,
+];
+
+/** Candidates that were not acknowledged are sent again at these distances, milliseconds; then no more. */
+export const CANDIDATES_REPEAT_MS: readonly number[] = [300, 600, 1_200, 2_400, 4_800];
+
+/** The path in use changes at most once in this time unless it has died, milliseconds. */
+export const SWITCH_GAP_MS = 30_000;
 
 /**
  * A proven direct path that carries traffic is asked for a sign of life after a silence of four round trips, at least

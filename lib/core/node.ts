@@ -31,7 +31,7 @@ import { Ports, type PortsEvent } from "./stream/ports.ts";
 import { earlier } from "./timers.ts";
 import { Trust, type TrustAction } from "./trust.ts";
 import type { TunnelEvent } from "./tunnel/event.ts";
-import { RELAY, type Route } from "./tunnel/path.ts";
+import { directRoute, RELAY, type Route } from "./tunnel/path.ts";
 import { pongPacket } from "./tunnel/probe.ts";
 import { Tunnels } from "./tunnel/tunnels.ts";
 import { ViaNumbers } from "./via.ts";
@@ -97,6 +97,7 @@ export class Node implements Machine<NodeEvent> {
       ...options,
       self,
       abilities: this.#offer.abilities,
+      maySeeUs: (node) => this.trust.isTrusted(node),
       policy: {
         mayExchange: (node, now) => this.trust.mayExchangeKeys(node, now),
         acceptsKey: (node, key) => this.trust.acceptsKey(node, key),
@@ -148,6 +149,18 @@ export class Node implements Machine<NodeEvent> {
     this.#pump(now);
   }
 
+  /** The addresses of this computer with the port of the main socket. Only peers that are trusted hear of them. */
+  setLocal(endpoints: readonly Endpoint[], now: Instant): void {
+    this.tunnels.updateOwn({ local: endpoints }, now);
+    this.#pump(now);
+  }
+
+  /** The outside endpoint that the router forwards to the main socket, `undefined` when there is none. */
+  setMapped(endpoint: Endpoint | undefined, now: Instant): void {
+    this.tunnels.updateOwn({ mapped: endpoint }, now);
+    this.#pump(now);
+  }
+
   /**
    * Dials `port` of `remote`; the number of the stream. Its events follow as `stream` events, or one `dial_failed`.
    * A peer that does not trust us stays silent, so a dial to it times out.
@@ -196,8 +209,9 @@ export class Node implements Machine<NodeEvent> {
   handleRegistryReply(tag: string, reply: RegistryReply | undefined, now: Instant): void {
     const answer = this.#desk.handleReply(tag, reply, now);
     if (answer?.type === "other") this.trust.handleRegistryReply(answer.tag, answer.ok, now);
-    else if (answer?.type === "endpoint") this.tunnels.addEndpoint(answer.peer, answer.endpoint, now);
-    else if (answer?.type === "no_endpoint") this.#unresolved(answer.peer, answer.reason, now);
+    else if (answer?.type === "endpoint") {
+      this.tunnels.addEndpoint(answer.peer, answer.endpoint, { source: "registry", now });
+    } else if (answer?.type === "no_endpoint") this.#unresolved(answer.peer, answer.reason, now);
     else if (answer?.type === "identity") {
       this.trust.handleKey(answer.peer, answer.key, now);
       const key = this.trust.pinnedKey(answer.peer) ?? answer.key;
@@ -211,7 +225,7 @@ export class Node implements Machine<NodeEvent> {
     if (isExamineDatagram(data)) {
       if (!this.examiner.handleDatagram(from, data, now, via)) this.tunnels.stats.drop("examine_unasked");
     } else if (!isBeaconDatagram(data)) {
-      this.tunnels.handleFrame(data, { kind: "direct", endpoint: from }, { now });
+      this.tunnels.handleFrame(data, directRoute(from, via), { now });
     } else if (!this.beacon.isBeacon(from)) {
       this.tunnels.stats.drop("not_the_beacon");
     } else {
@@ -283,6 +297,7 @@ export class Node implements Machine<NodeEvent> {
         moved = true;
       }
       for (let event = trust.pollEvent(); event !== undefined; event = trust.pollEvent()) {
+        if (event.type === "trust.established") tunnels.handleTrusted(event.peer, now);
         this.#events.push({ type: "trust", event });
         moved = true;
       }
@@ -325,6 +340,9 @@ export class Node implements Machine<NodeEvent> {
       if (!this.#desk.askIdentity(event.peer, now)) this.tunnels.handleIdentity(event.peer, undefined, now);
     } else if (event.type === "need_endpoint") {
       this.#desk.askEndpoint(event.peer);
+      this.beacon.punch(event.peer, now);
+    } else if (event.type === "need_punch") {
+      this.beacon.stopPunch(event.peer);
       this.beacon.punch(event.peer, now);
     } else if (event.type === "unreachable") this.#failDials(event.peer, "timeout", now);
     else if (event.type === "identity_mismatch") this.#desk.forgetIdentity(event.peer);
@@ -383,7 +401,10 @@ export class Node implements Machine<NodeEvent> {
   }
 
   #handleBeacon(event: BeaconEvent, now: Instant): void {
-    if (event.type === "candidate") return this.tunnels.addEndpoint(event.peer, event.endpoint, now);
+    if (event.type === "candidate") {
+      return this.tunnels.addEndpoint(event.peer, event.endpoint, { source: "punched", now });
+    }
+    if (event.type === "endpoint") this.tunnels.updateOwn({ reflexive: event.endpoint }, now);
     if (this.beacon.reflexive !== undefined && this.beacon.isReachable) {
       this.examiner.handleReflexive(this.beacon.reflexive, now);
     }

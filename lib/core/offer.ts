@@ -12,7 +12,12 @@ export class Offer {
   /** `"public"` offers nothing. */
   constructor(profile: TransportProfile | "public" = OWN_PROFILE) {
     this.#profile = profile === "public" ? FOREIGN_PROFILE : profile;
-    this.abilities = { transport: profile === "public" ? undefined : profile, noChecksum: true };
+    const isPublic = profile === "public";
+    this.abilities = {
+      transport: isPublic ? undefined : profile,
+      noChecksum: true,
+      candidates: !isPublic,
+    };
   }
 
   /** The profile of streams with a peer that has offered `transport`, or nothing. */

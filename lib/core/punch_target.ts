@@ -14,10 +14,11 @@ export function isPunchTarget(target: Endpoint, beacon: Endpoint): boolean {
   return scope === "global" || (scope === "local" && scopeOf(beacon.host) === "local");
 }
 
-type Scope = "global" | "local" | "none";
+/** Where an address means something: everywhere, in networks of some owner, or nowhere to send to. */
+export type Scope = "global" | "local" | "none";
 
-/** Ranges of RFC 6890: `local` is loopback, private, shared and link-local space, `none` is nothing to send to. */
-function scopeOf(host: string): Scope {
+/** The scope of a canonical address. Ranges of RFC 6890: `local` is loopback, private, shared and link-local space, `none` is nothing to send to. */
+export function scopeOf(host: string): Scope {
   if (host.includes(":")) {
     if (host === "::" || host.startsWith("ff")) return "none";
     return host === "::1" || /^f[cd]/.test(host) || /^fe[89ab]/.test(host) ? "local" : "global";

@@ -5,6 +5,7 @@
  * type 1 | length 2 | value
  *   1  transport, 11 bytes: largest segment 2 | out-of-order segments 4 | window in segments 4 | window shift 1
  *   2  no checksum, 0 bytes: a virtual packet inside a sealed frame may come with a checksum of zero, which is none
+ *   3  candidates, 0 bytes: takes the messages of `candidates.ts`
  * ```
  *
  * Readers skip types they do not know and surplus bytes of those they do. Integers are big-endian.
@@ -12,7 +13,7 @@
 
 import { MAX_UINT16, MAX_UINT32, requireUint, viewOf } from "./uint.ts";
 
-const OptionType = { TRANSPORT: 1, NO_CHECKSUM: 2 } as const;
+const OptionType = { TRANSPORT: 1, NO_CHECKSUM: 2, CANDIDATES: 3 } as const;
 const HEAD_SIZE = 3;
 const TRANSPORT_SIZE = 11;
 /** As for TCP (RFC 7323 section 2.3). */
@@ -36,15 +37,22 @@ export interface ExchangeOptionSet {
   readonly transport: TransportOption | undefined;
   /** Whether packets to this node may leave out their checksum inside a sealed frame. */
   readonly noChecksum: boolean;
+  /** Whether the node exchanges candidates. */
+  readonly candidates: boolean;
 }
 
 /** The options of a node that says nothing. */
-export const NO_EXCHANGE_OPTIONS: ExchangeOptionSet = { transport: undefined, noChecksum: false };
+export const NO_EXCHANGE_OPTIONS: ExchangeOptionSet = {
+  transport: undefined,
+  noChecksum: false,
+  candidates: false,
+};
 
 /** The bytes of a set of options. @throws RangeError when a field does not fit */
 export function encodeExchangeOptions(options: ExchangeOptionSet): Uint8Array<ArrayBuffer> {
-  const { transport, noChecksum } = options;
-  const size = (transport === undefined ? 0 : HEAD_SIZE + TRANSPORT_SIZE) + (noChecksum ? HEAD_SIZE : 0);
+  const { transport, noChecksum, candidates } = options;
+  const size = (transport === undefined ? 0 : HEAD_SIZE + TRANSPORT_SIZE) +
+    HEAD_SIZE * (Number(noChecksum) + Number(candidates));
   const bytes = new Uint8Array(size);
   const view = viewOf(bytes);
   let offset = 0;
@@ -61,7 +69,11 @@ export function encodeExchangeOptions(options: ExchangeOptionSet): Uint8Array<Ar
     view.setUint8(13, transport.windowShift);
     offset = HEAD_SIZE + TRANSPORT_SIZE;
   }
-  if (noChecksum) view.setUint8(offset, OptionType.NO_CHECKSUM);
+  if (noChecksum) {
+    view.setUint8(offset, OptionType.NO_CHECKSUM);
+    offset += HEAD_SIZE;
+  }
+  if (candidates) view.setUint8(offset, OptionType.CANDIDATES);
   return bytes;
 }
 
@@ -70,6 +82,7 @@ export function decodeExchangeOptions(bytes: Uint8Array): ExchangeOptionSet {
   const view = viewOf(bytes);
   let transport: TransportOption | undefined;
   let noChecksum = false;
+  let candidates = false;
   for (let offset = 0; offset + HEAD_SIZE <= bytes.length;) {
     const type = view.getUint8(offset);
     const start = offset + HEAD_SIZE;
@@ -78,9 +91,10 @@ export function decodeExchangeOptions(bytes: Uint8Array): ExchangeOptionSet {
     if (type === OptionType.TRANSPORT && end - start >= TRANSPORT_SIZE) {
       transport ??= readTransport(view, start);
     } else if (type === OptionType.NO_CHECKSUM) noChecksum = true;
+    else if (type === OptionType.CANDIDATES) candidates = true;
     offset = end;
   }
-  return { transport, noChecksum };
+  return { transport, noChecksum, candidates };
 }
 
 function readTransport(view: DataView, offset: number): TransportOption | undefined {

@@ -58,7 +58,7 @@ class Side {
   meet(peer: number, side: Side): void {
     this.act((node, now) => {
       node.tunnels.open(peer, now);
-      node.tunnels.addEndpoint(peer, side.driver.endpoint, now);
+      node.tunnels.addEndpoint(peer, side.driver.endpoint, { source: "registry", now });
     });
   }
 

@@ -11,12 +11,12 @@ const transport = { segmentSize: 16_384, outOfOrder: 32_768, windowSegments: 65_
 const GOLDEN = "01000b" + "4000" + "00008000" + "00010000" + "02" + "020000";
 
 Deno.test("exchange options: golden bytes both ways", () => {
-  const options = { transport, noChecksum: true };
+  const options = { transport, noChecksum: true, candidates: false };
   assertEquals(toHex(encodeExchangeOptions(options)), GOLDEN);
   assertEquals(decodeExchangeOptions(fromHex(GOLDEN)), options);
   assertEquals(encodeExchangeOptions(NO_EXCHANGE_OPTIONS).length, 0);
   assertEquals(decodeExchangeOptions(new Uint8Array(0)), NO_EXCHANGE_OPTIONS);
-  const onlyChecksum = { transport: undefined, noChecksum: true };
+  const onlyChecksum = { transport: undefined, noChecksum: true, candidates: false };
   assertEquals(decodeExchangeOptions(encodeExchangeOptions(onlyChecksum)), onlyChecksum);
 });
 
@@ -24,7 +24,7 @@ Deno.test("exchange options: unknown types are skipped, before and after, and su
   const unknown = fromHex("63 0004 01020304");
   const longer = fromHex("01000d 4000 00008000 00010000 02 ffff");
   const bytes = concatBytes(unknown, longer, unknown, fromHex("020001 aa"), fromHex("ff0000"));
-  assertEquals(decodeExchangeOptions(bytes), { transport, noChecksum: true });
+  assertEquals(decodeExchangeOptions(bytes), { transport, noChecksum: true, candidates: false });
 });
 
 Deno.test("exchange options: cut off at any length gives what was whole", () => {
@@ -33,7 +33,7 @@ Deno.test("exchange options: cut off at any length gives what was whole", () => 
     const options = decodeExchangeOptions(bytes.subarray(0, length));
     assertEquals(
       options,
-      { transport: length >= 14 ? transport : undefined, noChecksum: false },
+      { transport: length >= 14 ? transport : undefined, noChecksum: false, candidates: false },
       `${length}`,
     );
   }
@@ -63,7 +63,7 @@ Deno.test("exchange options: any bytes give something, and are not written to", 
     const before = bytes.slice();
     const { transport: read } = decodeExchangeOptions(bytes);
     assertEquals(bytes, before);
-    if (read !== undefined) encodeExchangeOptions({ transport: read, noChecksum: false });
+    if (read !== undefined) encodeExchangeOptions({ transport: read, noChecksum: false, candidates: false });
   }
 });
 
@@ -74,7 +74,12 @@ Deno.test("exchange options: a field that does not fit is misuse", () => {
     }]
   ) {
     assertThrows(
-      () => encodeExchangeOptions({ transport: { ...transport, ...change }, noChecksum: false }),
+      () =>
+        encodeExchangeOptions({
+          transport: { ...transport, ...change },
+          noChecksum: false,
+          candidates: false,
+        }),
       RangeError,
     );
   }

@@ -1,9 +1,10 @@
 /** How large datagrams may become at most, before the path is asked. */
 
-import type { Endpoint } from "../../wire/endpoint.ts";
 import type { TransportOption } from "../../wire/exchange_options.ts";
 import { HEADER_SIZE } from "../../wire/packet.ts";
 import { SEALED_OVERHEAD } from "../../wire/tunnel.ts";
+import { BASE_DATAGRAM } from "./pmtu.ts";
+import type { Route } from "./route.ts";
 
 /** Bytes of UDP payload around the payload of a virtual packet. */
 export const DATAGRAM_OVERHEAD = SEALED_OVERHEAD + HEADER_SIZE;
@@ -22,14 +23,20 @@ export interface CeilingOptions {
   readonly neverFragments: () => boolean;
 }
 
-/** The largest datagram worth trying to a peer at `endpoint`; `transport` is there when it is of our kind. */
+/**
+ * The largest datagram worth trying on a direct route; `transport` is there when the peer is of our kind. Extra sockets
+ * have no more room than an Ethernet frame.
+ */
 export function datagramCeiling(
-  endpoint: Endpoint,
+  route: Route,
   transport: TransportOption | undefined,
   options: CeilingOptions,
 ): number {
+  if (route.kind === "relay") return BASE_DATAGRAM;
+  const { endpoint, via = 0 } = route;
   const ethernet = endpoint.host.includes(":") ? ETHERNET.v6 : ETHERNET.v4;
-  const mayExceed = transport !== undefined && (options.neverFragments() || isLoopback(endpoint.host));
+  const mayExceed = transport !== undefined && via === 0 &&
+    (options.neverFragments() || isLoopback(endpoint.host));
   const byPath = mayExceed ? Infinity : ethernet;
   const byPeer = transport === undefined ? Infinity : transport.segmentSize + DATAGRAM_OVERHEAD;
   return Math.min(byPath, byPeer, options.maxDatagram ?? Infinity);

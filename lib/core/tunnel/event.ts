@@ -20,5 +20,7 @@ export type TunnelEvent =
   | { readonly type: "need_identity"; readonly peer: number }
   /** Direct endpoints are welcome: answer with `addEndpoint`. */
   | { readonly type: "need_endpoint"; readonly peer: number }
+  /** The peer is reached through the relay only: both NATs are to be opened once more. */
+  | { readonly type: "need_punch"; readonly peer: number }
   /** The peer shows another identity key than the one expected. */
   | { readonly type: "identity_mismatch"; readonly peer: number };

@@ -73,9 +73,10 @@ export function verifyExchange(
 
 /** What holds with a peer that says it can do `theirs`, when we say that we can do `ours`. */
 export function commonOptions(ours: ExchangeOptionSet, theirs: ExchangeOptionSet): ExchangeOptionSet {
+  const candidates = ours.candidates && theirs.candidates;
   if (ours.transport === undefined || theirs.transport === undefined) {
-    return { ...theirs, transport: undefined };
+    return { ...theirs, candidates, transport: undefined };
   }
   const segmentSize = Math.min(ours.transport.segmentSize, theirs.transport.segmentSize);
-  return { ...theirs, transport: { ...theirs.transport, segmentSize } };
+  return { ...theirs, candidates, transport: { ...theirs.transport, segmentSize } };
 }

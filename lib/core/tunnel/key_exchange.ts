@@ -199,7 +199,7 @@ export class KeyExchange {
     const rekeyed = peer.hasSession;
     const installed = peer.install(exchangeKey, commonOptions(this.#options.abilities, options), now);
     if (installed === "retired" || installed === "invalid") return stats.drop(`exchange_${installed}`);
-    if (route.kind === "direct") peer.paths.addCandidate(route.endpoint, now);
+    if (route.kind === "direct" && route.via === undefined) peer.paths.addCandidate(route.endpoint, now);
     const answers = trailer?.answer === true;
     if (installed === "new") this.#agree(peer, { rekeyed, answers, now });
     else if (!answers && mayAnswerRepeat(peer, now)) this.#answer(peer, now);

@@ -5,21 +5,16 @@
  * that merely arrive from somewhere prove nothing about the way there.
  */
 
-import { type Endpoint, sameEndpoint } from "../../wire/endpoint.ts";
-import {
-  DUAL_SEND_MS,
-  MAX_CANDIDATES,
-  PATH_CONFIRM_MS,
-  PATH_KEEPALIVE_MS,
-  PEER_ACTIVE_MS,
-  PROBE_SCHEDULE_MS,
-} from "../constants.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
+import { DUAL_SEND_MS, PATH_CONFIRM_MS, PATH_KEEPALIVE_MS, PEER_ACTIVE_MS } from "../constants.ts";
 import type { Instant } from "../machine.ts";
 import { earlier } from "../timers.ts";
+import { PathTable } from "./path_table.ts";
 import { BASE_DATAGRAM } from "./pmtu.ts";
-import { Path, RELAY, type Route } from "./route.ts";
+import { Choice } from "./preference.ts";
+import { type CandidateSource, directRoute, Path, RELAY, type Route } from "./route.ts";
 
-export { RELAY, type Route } from "./route.ts";
+export { type CandidateSource, directRoute, RELAY, type Route } from "./route.ts";
 
 /** A probe to send: `token` comes back in the answer. */
 export interface Probe {
@@ -33,57 +28,69 @@ export interface Probe {
 export interface PathsOptions {
   /** Draws a 32-bit number. */
   readonly random: () => number;
-  /** The largest datagram worth trying to an endpoint; the base when absent. */
-  readonly ceiling?: (endpoint: Endpoint) => number;
+  /** The largest datagram worth trying on a direct route; the base when absent. */
+  readonly ceiling?: (route: Route) => number;
+  /** An extra socket is not used by any path any more. */
+  readonly release?: (via: number) => void;
+}
+
+/** What the operator is told of the way to a peer. */
+export interface PathDescription {
+  readonly path: "direct" | "relay" | "none";
+  readonly endpoint: Endpoint | undefined;
+  /** Round-trip time, milliseconds. */
+  readonly rtt: number | undefined;
+  /** How the endpoint of a direct path became known. */
+  readonly source: CandidateSource | undefined;
 }
 
 /** Distance of the first probes on a proven path, until its round-trip time is known, milliseconds. */
 const SETTLE_MS = 100;
-/** Another proven path must be this much faster to be taken instead of the one in use. */
-const SWITCH_GAIN = 0.7;
+/** A lost path through an extra socket is given up when it does not come back within this time, milliseconds. */
+const EXTRA_SOCKET_MS = 20_000;
 const TRAFFIC = { traffic: true } as const;
 
 /** All paths to one peer. */
 export class Paths {
-  readonly #direct: Path[] = [];
+  readonly #table: PathTable;
   readonly #relay: Path;
   readonly #options: PathsOptions;
-  #current: Path | undefined;
+  readonly #choice = new Choice<Path>();
   /** The routes to the path in use as long as nothing speaks against it. */
   #settled: readonly Route[] | undefined;
   #dualUntil: Instant;
   #activeAt: Instant;
+  /** The latest time this has heard of, for holds that run out by themselves. */
+  #now: Instant;
   /** Whether probes may go out: there is a session to seal them with. */
   #probing = false;
 
   constructor(options: PathsOptions, now: Instant) {
     this.#options = options;
+    this.#table = new PathTable({
+      ceiling: (route) => options.ceiling?.(route) ?? BASE_DATAGRAM,
+      release: (via) => options.release?.(via),
+    });
     this.#relay = new Path(RELAY, { now });
     this.#dualUntil = now + DUAL_SEND_MS;
     this.#activeAt = now;
+    this.#now = now;
   }
 
   /** Takes `endpoint` as another place to try; true when it was not known. */
-  addCandidate(endpoint: Endpoint, now: Instant): boolean {
-    if (this.#find(endpoint) !== undefined) return false;
-    if (this.#direct.length >= MAX_CANDIDATES) this.#dropWorst();
-    const ceiling = this.#options.ceiling?.(endpoint) ?? BASE_DATAGRAM;
-    this.#direct.push(new Path({ kind: "direct", endpoint }, { now, ceiling }));
-    if (this.#current === undefined) this.#dualUntil = now + DUAL_SEND_MS;
-    return true;
+  addCandidate(endpoint: Endpoint, now: Instant, source: CandidateSource = "observed"): boolean {
+    return this.#add(directRoute(endpoint), { now, source }) !== undefined;
   }
 
-  /** Every known direct endpoint. */
-  candidates(): Endpoint[] {
-    return this.#direct.flatMap((path) => path.route.kind === "direct" ? [path.route.endpoint] : []);
+  /** Every known direct way. */
+  candidates(): Route[] {
+    return this.#table.all.map((path) => path.route);
   }
 
   /** What the peer can take has become known, or has changed. */
   updateCeilings(now: Instant): void {
-    for (const { route, pmtu } of this.#direct) {
-      if (route.kind === "direct") {
-        pmtu.setCeiling(this.#options.ceiling?.(route.endpoint) ?? BASE_DATAGRAM, now);
-      }
+    for (const { route, pmtu } of this.#table.all) {
+      pmtu.setCeiling(this.#options.ceiling?.(route) ?? BASE_DATAGRAM, now);
     }
   }
 
@@ -93,15 +100,12 @@ export class Paths {
    */
   noteReceived(route: Route, now: Instant, options: { readonly traffic: boolean } = TRAFFIC): boolean {
     if (options.traffic) this.#activeAt = now;
-    let path = this.#pathOf(route);
-    const isNew = path === undefined && route.kind === "direct";
-    if (isNew) {
-      this.addCandidate(route.endpoint, now);
-      path = this.#pathOf(route);
-    }
+    const known = this.#pathOf(route);
+    const source = (route.kind === "direct" ? route.via ?? 0 : 0) === 0 ? "observed" : "searched";
+    const path = known ?? this.#add(route, { now, source });
     if (options.traffic) path?.noteHeard(now);
     else if (path !== undefined) path.heardAt = now;
-    return isNew;
+    return known === undefined;
   }
 
   /**
@@ -119,11 +123,11 @@ export class Paths {
       const path = this.#pathOf(route);
       if (path === undefined) continue;
       if (size > path.largestSinceHeard) path.largestSinceHeard = size;
-      if (path.isProven && path.nextProbe > now + PATH_CONFIRM_MS && path.route.kind === "direct") {
+      if (path.isProven && path.nextProbe > now + PATH_CONFIRM_MS && !path.isRelay) {
         path.nextProbe = Math.max(now, path.probedAt + PATH_CONFIRM_MS);
         due = Math.min(due, path.nextProbe);
       }
-      if (path === this.#current && path.pmtu.noteSent(size, now)) due = now;
+      if (path === this.#choice.current && path.pmtu.noteSent(size, now)) due = now;
       if (path.sentSinceHeard !== undefined) continue;
       path.sentSinceHeard = now;
       if (path.isProven) due = Math.min(due, Math.max(now, path.probedAt) + path.patience);
@@ -137,18 +141,51 @@ export class Paths {
     this.#restartProbes(now);
   }
 
+  /** Both ends try all that is not proven once more, at the same time. */
+  retry(now: Instant): void {
+    for (const path of this.#table.all) if (!path.isProven) path.restart(now, { again: true });
+  }
+
+  /** The network is another one: what was lost before may work now, and what works may not. */
+  forgive(now: Instant): void {
+    this.#choice.forgive();
+    for (const path of this.#table.all) path.forgive();
+    this.#restartProbes(now);
+  }
+
+  /** A search has found `route`, in `rtt` milliseconds. */
+  adopt(route: Route, rtt: number, now: Instant): void {
+    const path = this.#pathOf(route) ?? this.#add(route, { now, source: "searched" });
+    if (path === undefined) return;
+    path.noteRtt(rtt);
+    this.#prove(path, now);
+  }
+
+  /** Whether a path leaves from the extra socket `via` and is proven. */
+  uses(via: number): boolean {
+    return this.#table.all.some((path) => path.via === via && path.isProven);
+  }
+
+  /** Removes the unproven paths from extra sockets, and all of them with `proven`. */
+  dropExtra(options: { readonly proven: boolean }): void {
+    this.#table.dropExtra(options);
+    this.#choose(this.#now);
+  }
+
   /**
    * The routes for the next frame: the proven direct path, with the relay beside it as soon as a probe on it stays
    * unanswered; without one the relay and, at first, a guess beside it.
    */
   routes(now: Instant, relay: boolean): readonly Route[] {
-    const proven = this.#select();
+    const proven = this.#choice.current;
     if (proven !== undefined) {
       if (relay && proven.isSuspect) return [proven.route, RELAY];
       if (this.#settled?.[0] !== proven.route) this.#settled = [proven.route];
       return this.#settled;
     }
-    const guesses = this.#direct.toSorted((a, b) => (b.heardAt ?? -Infinity) - (a.heardAt ?? -Infinity));
+    const guesses = this.#table.all.toSorted((a, b) =>
+      Number(b.isProven) - Number(a.isProven) || (b.heardAt ?? -Infinity) - (a.heardAt ?? -Infinity)
+    );
     if (!relay) return guesses.slice(0, 2).map((path) => path.route);
     const guess = now < this.#dualUntil ? guesses[0] : undefined;
     return guess === undefined ? [RELAY] : [RELAY, guess.route];
@@ -156,13 +193,13 @@ export class Paths {
 
   /** The direct route in use, `undefined` while there is none or the one there is does not answer. */
   get inUse(): Route | undefined {
-    const proven = this.#select();
+    const proven = this.#choice.current;
     return proven === undefined || proven.isSuspect ? undefined : proven.route;
   }
 
   /** The largest datagram that the path in use is known to carry, bytes of UDP payload. */
   get limit(): number {
-    const proven = this.#select();
+    const proven = this.#choice.current;
     return proven === undefined || proven.isSuspect ? BASE_DATAGRAM : proven.pmtu.limit;
   }
 
@@ -172,34 +209,44 @@ export class Paths {
   }
 
   /** What the operator is told. */
-  describe(
-    relay: boolean,
-  ): { path: "direct" | "relay" | "none"; endpoint: Endpoint | undefined; rtt: number | undefined } {
-    const proven = this.#select();
+  describe(relay: boolean): PathDescription {
+    const proven = this.#choice.current;
     if (proven?.route.kind === "direct") {
-      return { path: "direct", endpoint: proven.route.endpoint, rtt: proven.rtt };
+      return { path: "direct", endpoint: proven.route.endpoint, rtt: proven.rtt, source: proven.source };
     }
-    if (!relay || !this.#probing) return { path: "none", endpoint: undefined, rtt: undefined };
-    return { path: "relay", endpoint: undefined, rtt: this.#relay.rtt };
+    const rest = { endpoint: undefined, source: undefined };
+    if (!relay || !this.#probing) return { path: "none", rtt: undefined, ...rest };
+    return { path: "relay", rtt: this.#relay.rtt, ...rest };
   }
 
   get isDirect(): boolean {
-    return this.#select() !== undefined;
+    return this.#choice.current !== undefined;
+  }
+
+  /** Round-trip time through the relay, milliseconds; `undefined` while unknown. */
+  get relayRtt(): number | undefined {
+    return this.#relay.rtt;
   }
 
   /** Probes that are due. Drain after `nextTimeout` has passed. */
   dueProbes(now: Instant, relay: boolean): Probe[] {
+    this.#now = now;
     if (!this.#probing) return [];
     const probes: Probe[] = [];
     for (const path of this.#all(relay)) {
       const due = this.#probeTime(path);
       if (due === undefined || due > now) continue;
       this.#advance(path, now);
+      if (path.via !== 0 && this.#isStale(path, now)) {
+        this.#table.drop(path);
+        continue;
+      }
       const token = this.#options.random();
       path.noteProbe(token, now);
       probes.push({ route: path.route, token });
     }
-    const current = this.#select();
+    this.#choose(now);
+    const current = this.#choice.current;
     for (const probe of current?.pmtu.dueProbes(now) ?? []) {
       const token = this.#options.random();
       current?.pmtu.noteProbe(token, probe);
@@ -211,34 +258,41 @@ export class Paths {
   /** When `dueProbes` has something to say, `undefined` for never. */
   nextTimeout(relay: boolean): Instant | undefined {
     if (!this.#probing) return undefined;
-    let next = this.#select()?.pmtu.nextTimeout();
-    for (const path of this.#direct) next = earlier(next, this.#probeTime(path));
+    let next = this.#choice.current?.pmtu.nextTimeout() ??
+      this.#choice.nextChange(this.#table.all, this.#now);
+    for (const path of this.#table.all) next = earlier(next, this.#probeTime(path));
     return relay ? earlier(next, this.#probeTime(this.#relay)) : next;
   }
 
-  /** The answer to a probe opened; true when it proves a path that was not proven. */
-  handleAnswer(token: number, now: Instant): boolean {
+  /** The answer to a probe opened, which arrived by `from`; true when it proves a path that was not proven. */
+  handleAnswer(token: number, now: Instant, from?: Route): boolean {
     for (const path of this.#all(true)) {
       if (path.pmtu.handleAnswer(token, now)) {
         path.noteAnswered(now);
         return false;
       }
       if (!path.takeAnswer(token, now)) continue;
-      path.noteAnswered(now);
-      path.nextProbe = now + (path.isSettling ? SETTLE_MS : PATH_KEEPALIVE_MS);
-      const news = !path.isProven;
-      path.isProven = true;
-      path.pmtu.start(path.rtt ?? 0, now);
-      return news;
+      this.#table.noteAlias(path, from);
+      return this.#prove(path, now);
     }
     return false;
+  }
+
+  #prove(path: Path, now: Instant): boolean {
+    path.noteAnswered(now);
+    path.nextProbe = now + (path.isSettling ? SETTLE_MS : PATH_KEEPALIVE_MS);
+    const news = !path.isProven;
+    path.isProven = true;
+    path.pmtu.start(path.rtt ?? 0, now);
+    this.#choose(now);
+    return news;
   }
 
   /** When a path wants a probe: soon after silence while it carries traffic, else as a keep-alive. */
   #probeTime(path: Path): Instant | undefined {
     const stale = this.#activeAt + PEER_ACTIVE_MS;
     let at = path.nextProbe;
-    if (path.isProven && path.route.kind === "direct") {
+    if (path.isProven && !path.isRelay) {
       if (path.sentSinceHeard !== undefined) {
         at = Math.min(at, Math.max(path.sentSinceHeard, path.probedAt) + path.patience);
       }
@@ -256,61 +310,42 @@ export class Paths {
       // Perhaps only what is large does not arrive.
       if (path.largestSinceHeard > BASE_DATAGRAM) path.pmtu.doubt(now);
       if (!path.isLost) return;
-      path.disprove();
-      if (path.route.kind === "direct") this.#dualUntil = now + DUAL_SEND_MS;
+      path.disprove(now);
+      if (!path.isRelay) this.#dualUntil = now + DUAL_SEND_MS;
     }
-    path.step = Math.min(path.step + 1, PROBE_SCHEDULE_MS.length - 1);
-    path.nextProbe = now + (PROBE_SCHEDULE_MS[path.step] ?? PATH_KEEPALIVE_MS);
+    path.scheduleNext(now);
+  }
+
+  /** Whether a path from an extra socket was lost for good. */
+  #isStale(path: Path, now: Instant): boolean {
+    return !path.isProven && path.lostAt > -Infinity && now - path.lostAt > EXTRA_SOCKET_MS;
+  }
+
+  #choose(now: Instant): void {
+    this.#now = now;
+    this.#choice.update(this.#table.all, now);
   }
 
   #restartProbes(now: Instant): void {
-    for (const path of this.#all(true)) {
-      path.step = 0;
-      path.nextProbe = now;
-    }
-    if (this.#select() === undefined) this.#dualUntil = now + DUAL_SEND_MS;
-  }
-
-  /** The proven direct path to use; the one in use stays unless another is clearly faster. */
-  #select(): Path | undefined {
-    if (this.#current?.isProven === false) this.#current = undefined;
-    for (const path of this.#direct) {
-      if (!path.isProven || path === this.#current) continue;
-      const limit = (this.#current?.rtt ?? Infinity) * SWITCH_GAIN;
-      if (this.#current === undefined || (path.rtt ?? Infinity) < limit) this.#current = path;
-    }
-    return this.#current;
+    for (const path of this.#all(true)) path.restart(now, { again: false });
+    if (this.#choice.current === undefined) this.#dualUntil = now + DUAL_SEND_MS;
   }
 
   #all(relay: boolean): Path[] {
-    return relay ? [...this.#direct, this.#relay] : this.#direct;
+    return relay ? [...this.#table.all, this.#relay] : [...this.#table.all];
   }
 
   #pathOf(route: Route): Path | undefined {
     if (route.kind === "relay") return this.#relay;
-    const current = this.#current;
-    if (current?.route === route) return current;
-    return this.#find(route.endpoint);
+    const { current } = this.#choice;
+    return current?.route === route ? current : this.#table.find(route);
   }
 
-  #find(endpoint: Endpoint): Path | undefined {
-    for (const path of this.#direct) {
-      if (path.route.kind === "direct" && sameEndpoint(path.route.endpoint, endpoint)) return path;
-    }
-    return undefined;
-  }
-
-  /** Makes room: the unproven path that was heard from least recently goes, never a proven one before it. */
-  #dropWorst(): void {
-    let worst = 0;
-    this.#direct.forEach((path, index) => {
-      const other = this.#direct[worst];
-      if (other === undefined) return;
-      const rank = Number(path.isProven) - Number(other.isProven) ||
-        (path.heardAt ?? -Infinity) - (other.heardAt ?? -Infinity);
-      if (rank < 0) worst = index;
-    });
-    const [gone] = this.#direct.splice(worst, 1);
-    if (gone === this.#current) this.#current = undefined;
+  /** Adds a direct path; `undefined` when it is known. */
+  #add(route: Route, at: { readonly now: Instant; readonly source: CandidateSource }): Path | undefined {
+    if (this.#pathOf(route) !== undefined) return undefined;
+    const path = this.#table.add(route, at);
+    if (this.#choice.current === undefined) this.#dualUntil = at.now + DUAL_SEND_MS;
+    return path;
   }
 }

@@ -5,7 +5,6 @@
 import type { AeadProvider } from "../../crypto/aead.ts";
 import { type Dialect, type ExchangeKey, generateExchangeKey, sharedSecret } from "../../crypto/exchange.ts";
 import { equalBytes } from "../../wire/bytes.ts";
-import type { Endpoint } from "../../wire/endpoint.ts";
 import type { ExchangeOptionSet, TransportOption } from "../../wire/exchange_options.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { CANDIDATE_SESSION_MS, PENDING_PACKETS, RETIRED_KEYS, RETIRED_SESSION_MS } from "../constants.ts";
@@ -23,8 +22,10 @@ export interface PeerContext {
   /** Unix time in milliseconds. */
   readonly unixTime: (now: Instant) => number;
   readonly slab: FrameSlab;
-  /** The largest datagram worth trying to an endpoint of a peer, bytes of UDP payload. */
-  readonly ceiling: (endpoint: Endpoint, transport: TransportOption | undefined) => number;
+  /** The largest datagram worth trying on a direct route to a peer, bytes of UDP payload. */
+  readonly ceiling: (route: Route, transport: TransportOption | undefined) => number;
+  /** An extra socket is not used by any path to the peer any more. */
+  readonly release?: (node: number, via: number) => void;
 }
 
 /** What became of a key the peer announced. */
@@ -78,7 +79,8 @@ export class Peer {
     this.usedAt = now;
     this.paths = new Paths({
       random: () => new DataView(context.random(new Uint8Array(4)).buffer).getUint32(0),
-      ceiling: (endpoint) => context.ceiling(endpoint, this.transport),
+      ceiling: (route) => context.ceiling(route, this.transport),
+      release: (via) => context.release?.(node, via),
     }, now);
   }
 
@@ -105,6 +107,11 @@ export class Peer {
   /** What the peer can take on streams; `undefined` for one that is not of our kind, or not known. */
   get transport(): TransportOption | undefined {
     return this.#current?.peerOptions.transport;
+  }
+
+  /** Whether the peer takes candidates, and sends its own. */
+  get exchangesCandidates(): boolean {
+    return this.#current?.peerOptions.candidates ?? false;
   }
 
   get pendingCount(): number {

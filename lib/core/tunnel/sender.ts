@@ -47,7 +47,8 @@ export class FrameSender {
   transmit(node: number, route: Route, frame: Uint8Array): void {
     if (route.kind === "direct") {
       this.#stats.sent(frame.length);
-      this.#transmits.push({ to: route.endpoint, data: frame });
+      const { endpoint: to, via } = route;
+      this.#transmits.push(via === undefined ? { to, data: frame } : { to, data: frame, via });
     } else if (this.beacon !== undefined) {
       const data = encodeBeacon({ kind: "relay", sender: this.#self(), destination: node, frame });
       this.#stats.sent(data.length);

@@ -5,27 +5,34 @@
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { decodePacket, type Packet, Protocol } from "../../wire/packet.ts";
 import { decodeFrame } from "../../wire/tunnel.ts";
-import { MAX_PEERS } from "../constants.ts";
+import { MAX_PEERS, PEER_ACTIVE_MS, PORT_TRAVERSAL } from "../constants.ts";
 import { Fifo } from "../fifo.ts";
 import type { Instant, Transmit } from "../machine.ts";
-import { Timers } from "../timers.ts";
+import { earlier, Timers } from "../timers.ts";
+import type { OwnCandidates } from "./candidates.ts";
 import { type CeilingOptions, DATAGRAM_OVERHEAD, datagramCeiling } from "./ceiling.ts";
 import type { TunnelEvent } from "./event.ts";
 import { FrameSlab } from "./frame_slab.ts";
 import { type ExchangeOptions, KeyExchange } from "./key_exchange.ts";
-import type { Route } from "./path.ts";
+import { PathKeeper } from "./path_keeper.ts";
+import { type CandidateSource, RELAY, type Route } from "./path.ts";
 import { Peer, type PeerContext } from "./peer.ts";
 import { BASE_DATAGRAM } from "./pmtu.ts";
-import { probeAnswer, probePacket } from "./probe.ts";
+import { probeAnswer } from "./probe.ts";
 import { FrameSender } from "./sender.ts";
 import type { SealedFrame } from "./session.ts";
 import { TunnelStats } from "./stats.ts";
+import { Traversal } from "./traversal.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** How the tunnels are built. */
 export type TunnelOptions =
   & Pick<ExchangeOptions, "self" | "aead" | "random" | "unixTime" | "identity" | "policy" | "abilities">
-  & { readonly maxDatagram?: number };
+  & {
+    readonly maxDatagram?: number;
+    /** Whether a node may know where we are; nobody may when absent. */
+    readonly maySeeUs?: (node: number) => boolean;
+  };
 
 /** The largest payload that every path carries, bytes. */
 export const BASE_PAYLOAD = BASE_DATAGRAM - DATAGRAM_OVERHEAD;
@@ -33,7 +40,7 @@ export const BASE_PAYLOAD = BASE_DATAGRAM - DATAGRAM_OVERHEAD;
 /** A tunnel that opened a frame within this time needs no second look when a stream is dialled, milliseconds. */
 const OPEN_TRUST_MS = 5_000;
 
-type TimerKey = `exchange:${number}` | `probe:${number}` | `watch:${number}`;
+type TimerKey = `exchange:${number}` | `watch:${number}`;
 
 /** The encrypted lines to all peers of one node. */
 export class Tunnels {
@@ -45,6 +52,8 @@ export class Tunnels {
   readonly #events = new Fifo<TunnelEvent>();
   readonly #context: PeerContext;
   readonly #exchange: KeyExchange;
+  readonly #keeper: PathKeeper;
+  readonly #traversal: Traversal;
   #neverFragments = false;
 
   /** @throws RangeError when datagrams are to be held below what every path carries */
@@ -60,18 +69,28 @@ export class Tunnels {
     this.#context = {
       ...options,
       slab: new FrameSlab(),
-      ceiling: (endpoint, transport) => datagramCeiling(endpoint, transport, ceilings),
+      ceiling: (route, transport) => datagramCeiling(route, transport, ceilings),
+      release: () => {},
     };
-    this.#sender = new FrameSender({ self: options.self, stats: this.stats });
+    const { self, unixTime, maySeeUs = () => false } = options;
+    const { stats } = this;
+    const sender = new FrameSender({ self, stats });
+    this.#sender = sender;
+    const peer = (node: number) => this.#peers.get(node);
+    const emit = (event: TunnelEvent) => this.#events.push(event);
+    const changed = (peer: Peer, now: Instant) => this.#traversal.notePath(peer, now);
+    const keeper = new PathKeeper({ self, peer, sender, emit, changed });
+    this.#keeper = keeper;
+    this.#traversal = new Traversal({ self, unixTime, peer, maySeeUs, sender, keeper, stats, emit });
     this.#exchange = new KeyExchange({
       ...this.#context,
       ...options,
-      stats: this.stats,
+      stats,
+      emit,
       peer: (node, now) => this.#ensure(node, now),
       everywhere: (peer) => this.#everywhere(peer),
       transmit: (node, route, frame) => this.#sender.transmit(node, route, frame),
-      emit: (event) => this.#events.push(event),
-      noteSession: (peer, now) => this.#noteSession(peer, now),
+      noteSession: (peer, now) => keeper.noteSession(peer, now),
       schedule: (peer, at) => this.#timers.set(`exchange:${peer.node}`, at),
       agreed: (peer, now) => this.#agreed(peer, now),
     });
@@ -91,7 +110,7 @@ export class Tunnels {
     this.#neverFragments = neverFragments;
     for (const peer of this.#peers.values()) {
       peer.paths.updateCeilings(now);
-      this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
+      this.#keeper.rearm(peer);
     }
   }
 
@@ -106,7 +125,7 @@ export class Tunnels {
   /** Sends a virtual packet to `node`, now or as soon as there is a key. */
   send(node: number, packet: Packet, now: Instant): void {
     const peer = this.#ensure(node, now);
-    peer.usedAt = now;
+    this.#noteUse(peer, now);
     if (peer.mustRekey) peer.forgetKeys();
     if (!peer.hasSession) {
       peer.queue(packet);
@@ -116,7 +135,7 @@ export class Tunnels {
     this.#sender.send(peer, packet, routes, now);
     const size = packet.payload.length + DATAGRAM_OVERHEAD;
     const due = peer.paths.noteSent(routes, now, size);
-    if (due < peer.probeAt) this.#armProbe(peer, due);
+    if (due < peer.probeAt) this.#keeper.arm(peer, due);
     if (++peer.sentSinceOpened === 1) this.#awaitAnswer(peer, now);
   }
 
@@ -150,12 +169,28 @@ export class Tunnels {
     if (peer !== undefined) this.#exchange.announce(peer, now);
   }
 
-  /** Another endpoint to try for `node`. */
-  addEndpoint(node: number, endpoint: Endpoint, now: Instant): void {
+  /** Something about ways to reach us is known now, or is different: peers of our kind are told. */
+  updateOwn(change: Partial<OwnCandidates>, now: Instant): void {
+    this.#traversal.update(change, now);
+  }
+
+  /** A node may know where we are from now on. */
+  handleTrusted(node: number, now: Instant): void {
     const peer = this.#peers.get(node);
-    if (peer === undefined || !peer.paths.addCandidate(endpoint, now)) return;
+    if (peer?.hasSession === true) this.#traversal.begin(peer, now);
+  }
+
+  /** Another endpoint to try for `node`. */
+  addEndpoint(
+    node: number,
+    endpoint: Endpoint,
+    at: { readonly source: CandidateSource; readonly now: Instant },
+  ): void {
+    const peer = this.#peers.get(node);
+    const { source, now } = at;
+    if (peer === undefined || !peer.paths.addCandidate(endpoint, now, source)) return;
     if (peer.attempt !== undefined) this.#exchange.announce(peer, now, [{ kind: "direct", endpoint }]);
-    this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
+    this.#keeper.rearm(peer);
   }
 
   /** The identity key of `node` as asked for by `need_identity`, `undefined` when it cannot be had. */
@@ -167,9 +202,9 @@ export class Tunnels {
   forget(node: number): void {
     this.#peers.delete(node);
     this.#exchange.forget(node);
-    for (const name of ["exchange", "probe", "watch"] as const) {
-      this.#timers.set(`${name}:${node}`, undefined);
-    }
+    this.#keeper.forget(node);
+    this.#traversal.forget(node);
+    for (const name of ["exchange", "watch"] as const) this.#timers.set(`${name}:${node}`, undefined);
   }
 
   /** A tunnel frame arrived by `route`. `claimed` is the sender named by the relay wrapper. */
@@ -200,13 +235,15 @@ export class Tunnels {
       const peer = this.#peers.get(Number(node));
       if (peer === undefined) continue;
       if (name === "exchange") this.#exchange.due(peer, now);
-      else if (name === "probe") this.#probe(peer, now);
       else this.#watch(peer, now);
     }
+    this.#keeper.handleTimeout(now);
+    this.#traversal.handleTimeout(now);
   }
 
   pollTimeout(): Instant | undefined {
-    return this.#timers.next();
+    const paths = earlier(this.#keeper.pollTimeout(), this.#traversal.pollTimeout());
+    return earlier(this.#timers.next(), paths);
   }
 
   pollTransmit(): Transmit | undefined {
@@ -219,6 +256,12 @@ export class Tunnels {
 
   get #hasRelay(): boolean {
     return this.#sender.hasRelay;
+  }
+
+  #noteUse(peer: Peer, now: Instant): void {
+    const isBack = now - peer.usedAt > PEER_ACTIVE_MS;
+    peer.usedAt = now;
+    if (isBack && peer.hasSession) this.#traversal.wake(peer, now);
   }
 
   #ensure(node: number, now: Instant): Peer {
@@ -244,7 +287,8 @@ export class Tunnels {
   #agreed(peer: Peer, now: Instant): void {
     peer.paths.startProbing(now);
     for (const packet of peer.takePending()) this.send(peer.node, packet, now);
-    this.#probe(peer, now);
+    this.#keeper.probe(peer, now);
+    this.#traversal.begin(peer, now);
   }
 
   /** Authenticate, then judge the counter, then the addresses, and only then touch any state. */
@@ -269,17 +313,19 @@ export class Tunnels {
     const refusal = this.#refusal(peer, packet);
     if (refusal !== undefined) return this.stats.drop(refusal);
     this.stats.received(at.size);
-    peer.usedAt = now;
+    this.#noteUse(peer, now);
     const isControl = packet.protocol === Protocol.CONTROL;
-    if (peer.paths.noteReceived(route, now, isControl ? NO_TRAFFIC : TRAFFIC)) this.#armProbe(peer, now);
-    this.#noteSession(peer, now);
+    if (peer.paths.noteReceived(route, now, isControl ? NO_TRAFFIC : TRAFFIC)) this.#keeper.arm(peer, now);
+    this.#keeper.noteSession(peer, now);
     const token = isControl ? probeAnswer(packet) : undefined;
     if (token !== undefined) {
-      peer.paths.handleAnswer(token, now);
-      this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
+      peer.paths.handleAnswer(token, now, route);
+      this.#keeper.rearm(peer);
+    } else if (isControl && packet.destinationPort === PORT_TRAVERSAL) {
+      this.#traversal.handle(peer, packet.payload, now);
     } else this.#events.push({ type: "packet", peer: peer.node, packet, route });
-    this.#notePath(peer);
-    if (peer.probeAt === Infinity) this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
+    this.#keeper.tell(peer, now);
+    if (peer.probeAt === Infinity) this.#keeper.rearm(peer);
   }
 
   /** A peer may only speak for itself and to us. Old keep-alives, empty pings, name no source. */
@@ -293,26 +339,8 @@ export class Tunnels {
   }
 
   #everywhere(peer: Peer): Route[] {
-    const direct = peer.paths.candidates().map((endpoint): Route => ({ kind: "direct", endpoint }));
-    return this.#hasRelay ? [...direct, { kind: "relay" }] : direct;
-  }
-
-  #probe(peer: Peer, now: Instant): void {
-    peer.probeAt = Infinity;
-    for (const { route, token, size } of peer.paths.dueProbes(now, this.#hasRelay)) {
-      const packet = probePacket({ self: this.#options.self(), peer: peer.node, token });
-      if (size === undefined) this.#sender.send(peer, packet, [route], now);
-      else this.#sender.probe(peer, packet, route, size);
-    }
-    this.#notePath(peer);
-    this.#armProbe(peer, peer.paths.nextTimeout(this.#hasRelay));
-  }
-
-  /** A timer that fires early costs less than moving it with every packet, so it is only ever moved forward. */
-  #armProbe(peer: Peer, at: Instant | undefined): void {
-    if (at === undefined || at >= peer.probeAt) return;
-    peer.probeAt = at;
-    this.#timers.set(`probe:${peer.node}`, at);
+    const direct = peer.paths.candidates();
+    return this.#hasRelay ? [...direct, RELAY] : direct;
   }
 
   #awaitAnswer(peer: Peer, now: Instant): void {
@@ -340,30 +368,6 @@ export class Tunnels {
     this.#events.push({ type: "need_endpoint", peer: peer.node });
     this.#exchange.announce(peer, now);
     if (peer.repairs > 1) this.#exchange.askForKey(peer);
-  }
-
-  /** Tells what the peer can take, when its key in use says something else than before. */
-  #noteSession(peer: Peer, now: Instant): void {
-    const { transport, told } = peer;
-    if (transport === told.transport) return;
-    told.transport = transport;
-    told.segment = undefined;
-    peer.paths.updateCeilings(now);
-    this.#events.push({ type: "transport", peer: peer.node, transport });
-    this.#notePath(peer);
-  }
-
-  /** Tells when traffic takes another path, and what that carries. */
-  #notePath({ node, paths, told, transport }: Peer): void {
-    const { inUse } = paths;
-    if (inUse !== told.inUse) {
-      told.inUse = inUse;
-      this.#events.push({ type: "path_changed", peer: node });
-    }
-    const bytes = paths.limit - DATAGRAM_OVERHEAD;
-    if (transport === undefined || bytes === told.segment) return;
-    told.segment = bytes;
-    this.#events.push({ type: "segment_limit", peer: node, bytes });
   }
 }
 

@@ -49,7 +49,7 @@ Deno.test("a frame that arrives proves nothing: only an answered probe does", ()
   probe(paths, 2, { answered: (route) => route.kind === "direct", delay: 30 });
   assert(paths.isDirect);
   assertEquals(paths.routes(40, true), [direct(HOME)]);
-  assertEquals(paths.describe(true), { path: "direct", endpoint: HOME, rtt: 30 });
+  assertEquals(paths.describe(true), { path: "direct", endpoint: HOME, rtt: 30, source: "observed" });
 });
 
 Deno.test("an answer with an unknown or a used token proves nothing", () => {

@@ -10,7 +10,7 @@ import { decodeFrame } from "../../../lib/wire/tunnel.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { SeededRandom } from "../../sim/random.ts";
 
-const OURS = { transport: OWN_PROFILE, noChecksum: false };
+const OURS = { transport: OWN_PROFILE, noChecksum: false, candidates: false };
 const random = new SeededRandom(11);
 
 function makePeer(self: number): Peer {

@@ -110,7 +110,7 @@ Deno.test("unknown options in a signed trailer are skipped, what is known is tak
   const identity = generateIdentity(random);
   const key = generateExchangeKey(random);
   const exchange = { sender: 9, exchangeKey: key.publicKey, identityKey: identity.publicKey };
-  const known = encodeExchangeOptions({ transport: OWN_PROFILE, noChecksum: false });
+  const known = encodeExchangeOptions({ transport: OWN_PROFILE, noChecksum: false, candidates: false });
   const options = concatBytes(fromHex("c80003010203"), known, fromHex("fa0000"));
   const body = encodeTrailerBody({ answer: false, receiver: 4, time: 1_000, options });
   const frame = decodeFrame(encodeAuthenticated({
@@ -121,7 +121,7 @@ Deno.test("unknown options in a signed trailer are skipped, what is known is tak
   assert(typeof frame !== "string" && frame.kind === "authenticated");
   const verified = verifyExchange(frame, 4);
   assert(typeof verified !== "string");
-  assertEquals(verified.options, { transport: OWN_PROFILE, noChecksum: false });
+  assertEquals(verified.options, { transport: OWN_PROFILE, noChecksum: false, candidates: false });
   assertEquals(verifyExchange(frame, 5), "receiver");
 });
 
@@ -129,7 +129,7 @@ Deno.test("a PILA without a trailer, as foreign nodes send it, says nothing", ()
   const random = new SeededRandom(7).bytes;
   const identity = generateIdentity(random);
   const own = { node: 9, identity, key: generateExchangeKey(random) };
-  const abilities = { transport: OWN_PROFILE, noChecksum: true };
+  const abilities = { transport: OWN_PROFILE, noChecksum: true, candidates: false };
   const full = makeExchange(own, { receiver: 4, answer: false, time: 1, abilities });
   const frame = decodeFrame(full.subarray(0, PILA_SIZE));
   assert(typeof frame !== "string" && frame.kind === "authenticated");
@@ -140,10 +140,18 @@ Deno.test("a PILA without a trailer, as foreign nodes send it, says nothing", ()
 });
 
 Deno.test("what two nodes have in common: nothing if one offers nothing, else the smaller segment", () => {
-  const rich = { transport: OWN_PROFILE, noChecksum: true };
-  assertEquals(commonOptions(NO_EXCHANGE_OPTIONS, rich), { transport: undefined, noChecksum: true });
+  const rich = { transport: OWN_PROFILE, noChecksum: true, candidates: false };
+  assertEquals(commonOptions(NO_EXCHANGE_OPTIONS, rich), {
+    transport: undefined,
+    noChecksum: true,
+    candidates: false,
+  });
   assertEquals(commonOptions(rich, NO_EXCHANGE_OPTIONS), NO_EXCHANGE_OPTIONS);
-  const small = { transport: { ...OWN_PROFILE, segmentSize: 1_400, outOfOrder: 500 }, noChecksum: false };
+  const small = {
+    transport: { ...OWN_PROFILE, segmentSize: 1_400, outOfOrder: 500 },
+    noChecksum: false,
+    candidates: false,
+  };
   assertEquals(commonOptions(rich, small), small);
   assertEquals(commonOptions(small, rich).transport, { ...OWN_PROFILE, segmentSize: 1_400 });
 });
