@@ -20,6 +20,7 @@ import { serveEcho } from "./apps/echo.ts";
 import { serveStdio } from "./apps/stdio.ts";
 import type { AgentOptions, HostPort } from "./config.ts";
 import { Inbox } from "./inbox.ts";
+import { watchLocalEndpoints } from "./local_endpoints.ts";
 import { serveLocal } from "./local/serve.ts";
 import { Registration } from "./registration.ts";
 import { loadTrust, TrustSaver } from "./trust_saver.ts";
@@ -84,6 +85,10 @@ export async function serveAgent(
   };
   access.act((node, now) => node.setLocal(localEndpoints(driver.endpoint), now));
   access.act((node, now) => node.tunnels.setNeverFragments(driver.dontFragment, now));
+  const unwatch = watchLocalEndpoints(
+    driver.endpoint,
+    (endpoints) => access.act((node, now) => node.setLocal(endpoints, now)),
+  );
   const saver = new TrustSaver(options.trust, { snapshot: () => node.trust.snapshot(), log });
   const registration = new Registration({
     registry: options.registry,
@@ -122,6 +127,7 @@ export async function serveAgent(
   const local = new AbortController();
   const end = async () => {
     local.abort();
+    unwatch();
     for (const stop of services) stop();
     await agent.close();
     await saver.flush();

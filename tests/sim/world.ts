@@ -13,9 +13,18 @@ import { Directory } from "../../lib/registry/directory.ts";
 import { MemoryStore } from "../../lib/registry/memory_store.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { concatBytes, encodeBase64 } from "../../lib/wire/bytes.ts";
+import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { registryChallenge, type RegistryReply, type RegistryRequest } from "../../lib/wire/registry.ts";
 import { beaconPlaces } from "./beacon_places.ts";
-import { type HostOptions, type LinkOptions, SeededRandom, SimHost, SimNet, type SimSocket } from "./net.ts";
+import {
+  type Attachment,
+  type HostOptions,
+  type LinkOptions,
+  SeededRandom,
+  SimHost,
+  SimNet,
+  type SimSocket,
+} from "./net.ts";
 
 /** Unix time at virtual time zero. */
 const EPOCH = 1_800_000_000_000;
@@ -190,9 +199,21 @@ export class SimAgent {
 
   #attach(): SimSocket<NodeEvent> {
     const node = this.node;
-    return this.host.attach<NodeEvent>(node, this.options.port ?? TUNNEL_PORT, {
+    const socket = this.host.attach<NodeEvent>(node, this.options.port ?? TUNNEL_PORT, {
       onEvent: (event) => this.#handle(node, event),
     });
+    node.setLocal(this.#localEndpoints(), this.world.net.now);
+    return socket;
+  }
+
+  /** Takes the computer elsewhere; the agent sees its new addresses. */
+  moveTo(attachment: Attachment): void {
+    this.host.moveTo(attachment);
+    this.act((node, now) => node.setLocal(this.#localEndpoints(), now));
+  }
+
+  #localEndpoints(): Endpoint[] {
+    return this.host.addresses.map((host) => ({ host, port: this.options.port ?? TUNNEL_PORT }));
   }
 
   #handle(node: Node, event: NodeEvent): void {

@@ -63,7 +63,8 @@ export class CandidateExchange {
   update(change: Partial<OwnCandidates>, now: Instant): void {
     const own = { ...this.#own, ...change };
     if (JSON.stringify(own) === JSON.stringify(this.#own)) return;
-    this.#own = own;
+    const isMoved = JSON.stringify(own.local) !== JSON.stringify(this.#own.local);
+    this.#own = isMoved ? own : { ...own, local: this.#own.local };
     // Higher than what an earlier process of this node has said, and higher than before.
     const seconds = Math.floor(this.#options.unixTime(now) / 1_000) % 2 ** 32;
     this.#generation = Math.max(this.#generation + 1, seconds);

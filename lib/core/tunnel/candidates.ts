@@ -39,6 +39,7 @@ export function usableCandidates(theirs: readonly Candidate[], own: OwnCandidate
   const isNeighbour = theirReflexive !== undefined && theirReflexive === own.reflexive?.host;
   const usable = theirs.filter(({ kind, endpoint }) => {
     if (!isMeaningful(endpoint) || own.local.some((each) => sameEndpoint(each, endpoint))) return false;
+    if (endpoint.host.includes(":") && !mayUseIpv6(own)) return false;
     if (scopeOf(endpoint.host) === "global") return true;
     if (isLoopback(endpoint.host)) return own.local.some(({ host }) => isLoopback(host));
     const range = rangeOf(endpoint.host);
@@ -52,6 +53,11 @@ export function usableCandidates(theirs: readonly Candidate[], own: OwnCandidate
 /** Unicast, and without the zone that a link-local IPv6 address needs. */
 function isMeaningful({ host, port }: Endpoint): boolean {
   return port !== 0 && scopeOf(host) !== "none" && !/^fe[89ab]/.test(host);
+}
+
+/** Whether anything speaks for IPv6 here; nothing speaks against it while our addresses are unknown. */
+function mayUseIpv6({ local }: OwnCandidates): boolean {
+  return local.length === 0 || local.some(({ host }) => host.includes(":"));
 }
 
 function isLoopback(host: string): boolean {

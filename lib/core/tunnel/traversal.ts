@@ -22,6 +22,7 @@ export interface TraversalOptions {
   /** Unix time in milliseconds. */
   readonly unixTime: (now: Instant) => number;
   readonly peer: (node: number) => Peer | undefined;
+  readonly peers: () => Iterable<Peer>;
   /** Whether a node may know where we are. */
   readonly maySeeUs: (node: number) => boolean;
   readonly sender: FrameSender;
@@ -66,7 +67,14 @@ export class Traversal {
 
   /** Something about us is known now, or is different. */
   update(change: Partial<OwnCandidates>, now: Instant): void {
+    const before = this.#exchange.own.local;
     this.#exchange.update(change, now);
+    // Another network: what was lost on the old one may work here.
+    if (before.length === 0 || this.#exchange.own.local === before) return;
+    for (const peer of this.#options.peers()) {
+      peer.paths.forgive(now);
+      this.#options.keeper.rearm(peer);
+    }
   }
 
   /** A session with a peer has begun, or it is trusted now. */

@@ -81,7 +81,17 @@ export class Tunnels {
     const changed = (peer: Peer, now: Instant) => this.#traversal.notePath(peer, now);
     const keeper = new PathKeeper({ self, peer, sender, emit, changed });
     this.#keeper = keeper;
-    this.#traversal = new Traversal({ self, unixTime, peer, maySeeUs, sender, keeper, stats, emit });
+    this.#traversal = new Traversal({
+      self,
+      unixTime,
+      peer,
+      peers: () => this.#peers.values(),
+      maySeeUs,
+      sender,
+      keeper,
+      stats,
+      emit,
+    });
     this.#exchange = new KeyExchange({
       ...this.#context,
       ...options,
