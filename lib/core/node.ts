@@ -143,14 +143,9 @@ export class Node implements Machine<NodeEvent> {
     this.#pump(now);
   }
 
-  /** The addresses of this computer with the port of the main socket. */
-  setLocal(endpoints: readonly Endpoint[], now: Instant): void {
-    this.examiner.setLocal(endpoints, now);
-    this.#pump(now);
-  }
-
   /** The addresses of this computer with the port of the main socket. Only peers that are trusted hear of them. */
   setLocal(endpoints: readonly Endpoint[], now: Instant): void {
+    this.examiner.setLocal(endpoints, now);
     this.tunnels.updateOwn({ local: endpoints }, now);
     this.#pump(now);
   }
@@ -306,6 +301,7 @@ export class Node implements Machine<NodeEvent> {
         moved = true;
       }
       for (let event = examiner.pollEvent(); event !== undefined; event = examiner.pollEvent()) {
+        tunnels.updateOwn({ nat: event.behaviour }, now);
         this.#events.push(event);
       }
     }
