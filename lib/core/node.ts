@@ -98,6 +98,8 @@ export class Node implements Machine<NodeEvent> {
       self,
       abilities: this.#offer.abilities,
       maySeeUs: (node) => this.trust.isTrusted(node),
+      vias: this.#vias,
+      search: options.search ?? true,
       policy: {
         mayExchange: (node, now) => this.trust.mayExchangeKeys(node, now),
         acceptsKey: (node, key) => this.trust.acceptsKey(node, key),
@@ -153,6 +155,12 @@ export class Node implements Machine<NodeEvent> {
   /** The outside endpoint that the router forwards to the main socket, `undefined` when there is none. */
   setMapped(endpoint: Endpoint | undefined, now: Instant): void {
     this.tunnels.updateOwn({ mapped: endpoint }, now);
+    this.#pump(now);
+  }
+
+  /** What is known of the NAT in front of this node. */
+  setNat(nat: NatBehaviour, now: Instant): void {
+    this.tunnels.updateOwn({ nat }, now);
     this.#pump(now);
   }
 
@@ -228,6 +236,8 @@ export class Node implements Machine<NodeEvent> {
       if (typeof message === "string") this.tunnels.stats.drop("beacon_malformed");
       else if (message.kind === "relay_deliver" || message.kind === "relay_deliver_dest") {
         this.tunnels.handleFrame(message.frame, RELAY, { claimed: message.sender, now });
+      } else if (via !== 0) {
+        if (message.kind === "discover_reply") this.tunnels.handleOutside(via, message.endpoint, now);
       } else this.beacon.handleMessage(message, now);
     }
     this.#pump(now);

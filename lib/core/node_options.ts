@@ -25,4 +25,9 @@ export interface NodeOptions {
   readonly maxDatagram?: number;
   /** Whether to examine the NAT in front of the node with the help of its beacon; default yes. */
   readonly examine?: boolean;
+  /**
+   * Whether to search ports with peers behind NATs that map by destination: up to 100 packets a second for 20 seconds,
+   * from up to 256 sockets. Default yes; metered hosts may not want it.
+   */
+  readonly search?: boolean;
 }

@@ -153,11 +153,16 @@ export class Paths {
     this.#restartProbes(now);
   }
 
-  /** A search has found `route`, in `rtt` milliseconds. */
-  adopt(route: Route, rtt: number, now: Instant): void {
-    const path = this.#pathOf(route) ?? this.#add(route, { now, source: "searched" });
+  /** A search has found a route that takes `rtt` milliseconds; the answer arrived by `from`. */
+  adopt(
+    found: { readonly route: Route; readonly rtt: number },
+    at: { readonly from: Route; readonly now: Instant },
+  ): void {
+    const { now } = at;
+    const path = this.#pathOf(found.route) ?? this.#add(found.route, { now, source: "searched" });
     if (path === undefined) return;
-    path.noteRtt(rtt);
+    path.noteRtt(found.rtt);
+    this.#table.noteAlias(path, at.from);
     this.#prove(path, now);
   }
 

@@ -28,6 +28,9 @@ export interface PeerContext {
   readonly release?: (node: number, via: number) => void;
 }
 
+/** Addresses of a peer that are remembered. */
+const SEEN_AT_LIMIT = 4;
+
 /** What became of a key the peer announced. */
 export type Installed = "new" | "same" | "retired" | "invalid";
 
@@ -61,6 +64,8 @@ export class Peer {
   /** Unanswered repair attempts of the watchdog. */
   repairs = 0;
   usedAt: Instant;
+  /** Addresses at which the beacon has seen it, newest last. */
+  readonly #seenAt: string[] = [];
   /** Since when the frames of `sentSinceOpened` go out. */
   unansweredSince: Instant = 0;
   /** When the timers of the tunnels will look at this peer, `Infinity` for never. They may come early. */
@@ -112,6 +117,18 @@ export class Peer {
   /** Whether the peer takes candidates, and sends its own. */
   get exchangesCandidates(): boolean {
     return this.#current?.peerOptions.candidates ?? false;
+  }
+
+  /** The beacon has seen it at an address. */
+  noteSeenAt(host: string): void {
+    if (this.#seenAt.includes(host)) return;
+    this.#seenAt.push(host);
+    if (this.#seenAt.length > SEEN_AT_LIMIT) this.#seenAt.shift();
+  }
+
+  /** Whether the beacon has seen it at an address, as far as that is remembered; without one, at any. */
+  isSeenAt(host?: string): boolean {
+    return host === undefined ? this.#seenAt.length > 0 : this.#seenAt.includes(host);
   }
 
   get pendingCount(): number {

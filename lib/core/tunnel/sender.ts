@@ -56,6 +56,13 @@ export class FrameSender {
     }
   }
 
+  /** Asks the beacon how it sees the extra socket `via`, in the name of nobody; false when there is none. */
+  discover(via: number): boolean {
+    if (this.beacon === undefined) return false;
+    this.#transmits.push({ to: this.beacon, data: encodeBeacon({ kind: "discover", node: 0 }), via });
+    return true;
+  }
+
   poll(): Transmit | undefined {
     return this.#transmits.shift();
   }

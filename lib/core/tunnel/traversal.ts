@@ -4,15 +4,19 @@
  */
 
 import { decodeTraversal, encodeTraversal, type TraversalMessage } from "../../wire/candidates.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
 import { type Packet, PACKET_VERSION, Protocol } from "../../wire/packet.ts";
 import { PEER_ACTIVE_MS, PORT_TRAVERSAL, UPGRADE_SCHEDULE_MS } from "../constants.ts";
-import type { Instant } from "../machine.ts";
+import type { Instant, RandomSource } from "../machine.ts";
 import { earlier, Timers } from "../timers.ts";
 import { CandidateExchange } from "./candidate_exchange.ts";
 import { type OwnCandidates, usableCandidates } from "./candidates.ts";
 import type { TunnelEvent } from "./event.ts";
 import type { PathKeeper } from "./path_keeper.ts";
 import type { Peer } from "./peer.ts";
+import { probePacket } from "./probe.ts";
+import type { Route } from "./route.ts";
+import { Searches } from "./searches.ts";
 import type { FrameSender } from "./sender.ts";
 import type { TunnelStats } from "./stats.ts";
 
@@ -29,6 +33,11 @@ export interface TraversalOptions {
   readonly keeper: PathKeeper;
   readonly stats: TunnelStats;
   readonly emit: (event: TunnelEvent) => void;
+  readonly random: RandomSource;
+  /** Numbers of extra sockets. */
+  readonly vias: { take(): number; give(via: number): void };
+  /** Whether ports may be searched. */
+  readonly search: boolean;
 }
 
 /** Attempts that a peer asks for are made at most once in this time, milliseconds. */
@@ -44,14 +53,31 @@ interface Upgrade {
 export class Traversal {
   readonly #options: TraversalOptions;
   readonly #exchange: CandidateExchange;
+  readonly #searches: Searches;
   readonly #upgrades = new Map<number, Upgrade>();
   readonly #timers = new Timers<number>();
 
   constructor(options: TraversalOptions) {
     this.#options = options;
+    const { self, peer, vias, sender } = options;
+    const mayShare = (each: Peer) => each.exchangesCandidates && options.maySeeUs(each.node);
+    this.#searches = new Searches({
+      self,
+      peer,
+      vias,
+      enabled: options.search,
+      random: () => new DataView(options.random(new Uint8Array(4)).buffer).getUint32(0),
+      own: () => this.#exchange.own.nat,
+      theirs: (each) => mayShare(each) ? this.#exchange.theirs(each.node) : undefined,
+      tell: (each, message, now) => this.#send(each, message, now),
+      discover: (via) => sender.discover(via),
+      probe: (each, route, token, now) => {
+        sender.send(each, probePacket({ self: self(), peer: each.node, token }), [route], now);
+      },
+    });
     this.#exchange = new CandidateExchange({
       ...options,
-      mayShare: (peer) => peer.exchangesCandidates && options.maySeeUs(peer.node),
+      mayShare,
       send: (peer, message, now) => this.#send(peer, message, now),
       adopt: (peer, { candidates, probeNow }, isNew, now) => {
         if (isNew) {
@@ -60,6 +86,7 @@ export class Traversal {
           }
         }
         if (probeNow) this.#handleAttempt(peer, now);
+        this.#searches.consider(peer, now);
         options.keeper.rearm(peer);
       },
     });
@@ -69,6 +96,7 @@ export class Traversal {
   update(change: Partial<OwnCandidates>, now: Instant): void {
     const before = this.#exchange.own.local;
     this.#exchange.update(change, now);
+    for (const peer of this.#options.peers()) this.#searches.consider(peer, now);
     // Another network: what was lost on the old one may work here.
     if (before.length === 0 || this.#exchange.own.local === before) return;
     for (const peer of this.#options.peers()) {
@@ -80,6 +108,8 @@ export class Traversal {
   /** A session with a peer has begun, or it is trusted now. */
   begin(peer: Peer, now: Instant): void {
     this.#exchange.begin(peer, now);
+    // The side that was dialled has asked for nothing yet.
+    if (!peer.paths.isDirect && !peer.isSeenAt()) this.#options.emit({ type: "need_punch", peer: peer.node });
     this.#watch(peer, now);
   }
 
@@ -91,31 +121,59 @@ export class Traversal {
 
   /** The path in use of a peer may have been lost. */
   notePath(peer: Peer, now: Instant): void {
-    if (!peer.paths.isDirect) this.#watch(peer, now);
+    if (peer.paths.isDirect) return this.#searches.succeed(peer, now);
+    this.#watch(peer, now);
+    this.#searches.consider(peer, now);
+  }
+
+  /** The beacon has seen a peer at an address. */
+  noteSeenAt(peer: Peer, host: string, now: Instant): void {
+    peer.noteSeenAt(host);
+    this.#searches.consider(peer, now);
+  }
+
+  /** The beacon sees the extra socket `via` at `endpoint`. */
+  handleOutside(via: number, endpoint: Endpoint, now: Instant): void {
+    this.#searches.handleOutside(via, endpoint, now);
+  }
+
+  /** The answer to a probe that no path has sent opened, which arrived by `from`. */
+  handleAnswer(peer: Peer, answer: { readonly token: number; readonly from: Route }, now: Instant): void {
+    const found = this.#searches.takeAnswer(peer, answer.token, now);
+    if (found !== undefined) peer.paths.adopt(found, { from: answer.from, now });
+  }
+
+  /** No path to a peer leaves from the extra socket `via` any more. */
+  release(node: number, via: number): void {
+    if (!this.#searches.owns(node, via)) this.#options.vias.give(via);
   }
 
   /** The payload of a control packet to `PORT_TRAVERSAL`, from a sealed frame. */
   handle(peer: Peer, payload: Uint8Array, now: Instant): void {
     const message = decodeTraversal(payload);
-    if (typeof message === "string") this.#options.stats.drop(`traversal_${message}`);
+    if (typeof message === "string") return this.#options.stats.drop(`traversal_${message}`);
+    if (message.kind === "search") this.#searches.handleMessage(peer, message, now);
     else this.#exchange.handle(peer, message, now);
   }
 
   forget(node: number): void {
     this.#exchange.forget(node);
+    this.#searches.forget(node);
     this.#upgrades.delete(node);
     this.#timers.set(node, undefined);
   }
 
   handleTimeout(now: Instant): void {
     this.#exchange.handleTimeout(now);
+    this.#searches.handleTimeout(now);
     for (let node = this.#timers.popDue(now); node !== undefined; node = this.#timers.popDue(now)) {
       this.#attempt(node, now);
     }
   }
 
   pollTimeout(): Instant | undefined {
-    return earlier(this.#exchange.pollTimeout(), this.#timers.next());
+    const search = earlier(this.#searches.pollTimeout(), this.#exchange.pollTimeout());
+    return earlier(search, this.#timers.next());
   }
 
   /** Begins to look for a direct path, unless that is under way. */
@@ -134,14 +192,17 @@ export class Traversal {
       this.#upgrades.delete(node);
       return;
     }
+    // New mappings would take ports that a search has foretold.
+    if (this.#searches.isActive(node)) return this.#timers.set(node, now + ATTEMPT_GAP_MS);
     this.#options.emit({ type: "need_punch", peer: node });
     this.#exchange.tell(peer, now, { probeNow: true });
     this.#retry(peer, upgrade, now);
+    this.#searches.consider(peer, now);
   }
 
   /** The peer makes an attempt: so do we, which takes the place of our next one. */
   #handleAttempt(peer: Peer, now: Instant): void {
-    if (peer.paths.isDirect) return;
+    if (peer.paths.isDirect || this.#searches.isActive(peer.node)) return;
     this.#watch(peer, now);
     const upgrade = this.#upgrades.get(peer.node);
     if (upgrade !== undefined && now - upgrade.triedAt >= ATTEMPT_GAP_MS) this.#retry(peer, upgrade, now);

@@ -23,6 +23,7 @@ import { FrameSender } from "./sender.ts";
 import type { SealedFrame } from "./session.ts";
 import { TunnelStats } from "./stats.ts";
 import { Traversal } from "./traversal.ts";
+import { ViaNumbers } from "../via.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** How the tunnels are built. */
@@ -32,6 +33,9 @@ export type TunnelOptions =
     readonly maxDatagram?: number;
     /** Whether a node may know where we are; nobody may when absent. */
     readonly maySeeUs?: (node: number) => boolean;
+    /** Numbers of extra sockets; without them, and unless `search` is set, ports are not searched. */
+    readonly vias?: ViaNumbers;
+    readonly search?: boolean;
   };
 
 /** The largest payload that every path carries, bytes. */
@@ -70,7 +74,7 @@ export class Tunnels {
       ...options,
       slab: new FrameSlab(),
       ceiling: (route, transport) => datagramCeiling(route, transport, ceilings),
-      release: () => {},
+      release: (node, via) => this.#traversal.release(node, via),
     };
     const { self, unixTime, maySeeUs = () => false } = options;
     const { stats } = this;
@@ -82,15 +86,11 @@ export class Tunnels {
     const keeper = new PathKeeper({ self, peer, sender, emit, changed });
     this.#keeper = keeper;
     this.#traversal = new Traversal({
-      self,
-      unixTime,
-      peer,
+      ...{ self, unixTime, peer, maySeeUs, sender, keeper, stats, emit },
+      random: options.random,
       peers: () => this.#peers.values(),
-      maySeeUs,
-      sender,
-      keeper,
-      stats,
-      emit,
+      vias: options.vias ?? new ViaNumbers(),
+      search: options.search === true && options.vias !== undefined,
     });
     this.#exchange = new KeyExchange({
       ...this.#context,
@@ -190,6 +190,11 @@ export class Tunnels {
     if (peer?.hasSession === true) this.#traversal.begin(peer, now);
   }
 
+  /** The beacon sees the extra socket `via` at `endpoint`. */
+  handleOutside(via: number, endpoint: Endpoint, now: Instant): void {
+    this.#traversal.handleOutside(via, endpoint, now);
+  }
+
   /** Another endpoint to try for `node`. */
   addEndpoint(
     node: number,
@@ -198,7 +203,9 @@ export class Tunnels {
   ): void {
     const peer = this.#peers.get(node);
     const { source, now } = at;
-    if (peer === undefined || !peer.paths.addCandidate(endpoint, now, source)) return;
+    if (peer === undefined) return;
+    if (source === "punched") this.#traversal.noteSeenAt(peer, endpoint.host, now);
+    if (!peer.paths.addCandidate(endpoint, now, source)) return;
     if (peer.attempt !== undefined) this.#exchange.announce(peer, now, [{ kind: "direct", endpoint }]);
     this.#keeper.rearm(peer);
   }
@@ -210,10 +217,11 @@ export class Tunnels {
 
   /** Forgets keys, paths and waiting packets of `node` at once. */
   forget(node: number): void {
+    this.#traversal.forget(node);
+    this.#peers.get(node)?.paths.dropExtra({ proven: true });
     this.#peers.delete(node);
     this.#exchange.forget(node);
     this.#keeper.forget(node);
-    this.#traversal.forget(node);
     for (const name of ["exchange", "watch"] as const) this.#timers.set(`${name}:${node}`, undefined);
   }
 
@@ -329,7 +337,9 @@ export class Tunnels {
     this.#keeper.noteSession(peer, now);
     const token = isControl ? probeAnswer(packet) : undefined;
     if (token !== undefined) {
-      peer.paths.handleAnswer(token, now, route);
+      if (!peer.paths.handleAnswer(token, now, route)) {
+        this.#traversal.handleAnswer(peer, { token, from: route }, now);
+      }
       this.#keeper.rearm(peer);
     } else if (isControl && packet.destinationPort === PORT_TRAVERSAL) {
       this.#traversal.handle(peer, packet.payload, now);
