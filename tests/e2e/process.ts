@@ -25,6 +25,8 @@ export interface ProgramOptions {
   readonly stdin?: Uint8Array;
   /** Whether it leads a process group of its own, as a program that is started from a terminal. */
   readonly group?: boolean;
+  /** A command that becomes the program, such as `ip netns exec NAME`; it must keep its process. */
+  readonly through?: readonly string[];
 }
 
 /** A process, `cli.ts` unless another script is given. */
@@ -39,10 +41,11 @@ export class Program {
   #changed = Promise.withResolvers<void>();
 
   constructor(options: ProgramOptions) {
-    const { script = "cli.ts", args, env, stdin, group = false } = options;
+    const { script = "cli.ts", args, env, stdin, group = false, through = [] } = options;
     this.name = `${script} ${args.join(" ")}`;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", `${ROOT}${script}`, ...args],
+    const [command, ...words] = [...through, Deno.execPath(), "run", "-A", "--quiet", `${ROOT}${script}`];
+    this.#child = new Deno.Command(command ?? Deno.execPath(), {
+      args: [...words, ...args],
       clearEnv: true,
       env: { ...inherited(), NO_COLOR: "1", ...env },
       cwd: "/",

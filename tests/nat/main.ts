@@ -1,0 +1,77 @@
+/**
+ * Real agents behind the NATs of a real kernel, in network namespaces of this computer. Needs root, iproute2,
+ * nftables and conntrack; says so and succeeds where they are missing.
+ *
+ * ```text
+ * deno task test:nat [--only TEXT] [--runs N]
+ *   --only TEXT   only what has TEXT in its name
+ *   --runs N      repeat each pair that needs a port search N times; nine of ten must succeed
+ * ```
+ */
+
+import { parseArgs } from "node:util";
+import { expectedOutcome, notYet } from "./expected.ts";
+import { Lab } from "./lab.ts";
+import { allCells, cellName, Matrix } from "./matrix.ts";
+import { obstacle, removeLeftovers, removeOwn } from "./namespaces.ts";
+import { Report } from "./report.ts";
+
+interface Options {
+  readonly only: string;
+  readonly runs: number;
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    args: [...Deno.args],
+    options: { only: { type: "string", default: "" }, runs: { type: "string", default: "1" } },
+  });
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs} is no number of runs`);
+  return { only: values.only, runs };
+}
+
+async function work(lab: Lab, report: Report, { only, runs }: Options): Promise<void> {
+  const cells = allCells().filter((cell) => cellName(cell).includes(only));
+  if (cells.length > 0) {
+    const matrix = new Matrix(lab, report);
+    await matrix.prepare(cells);
+    await matrix.run(cells);
+    const searched = cells.filter(({ row, column }) =>
+      expectedOutcome(row, column) === "searched" && notYet(row, column) === undefined
+    );
+    if (runs > 1) await matrix.repeat(searched, runs);
+  }
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  const missing = await obstacle();
+  if (missing !== undefined) {
+    console.log(`NOT RUN: the lab of real NATs did not run, because ${missing}`);
+    return 0;
+  }
+  await removeLeftovers();
+  const report = new Report();
+  let lab: Lab | undefined;
+  const interrupted = (status: number) => async () => {
+    await lab?.end();
+    await removeOwn();
+    Deno.exit(status);
+  };
+  Deno.addSignalListener("SIGINT", interrupted(130));
+  Deno.addSignalListener("SIGTERM", interrupted(143));
+  try {
+    lab = await Lab.create();
+    await work(lab, report, options);
+  } catch (error) {
+    report.fail("the lab", error instanceof Error ? error.stack ?? error.message : String(error), lab?.log);
+  } finally {
+    await lab?.end();
+    await removeOwn();
+  }
+  report.finish();
+  return report.failed ? 1 : 0;
+}
+
+Deno.exit(await main());
