@@ -57,6 +57,15 @@ export class Lab {
     await this.#beacon?.kill();
   }
 
+  /**
+   * Lets the beacon forget all agents; none should run. It keeps the last two places of an agent for more than a
+   * minute, and would not believe one that is started a third time meanwhile.
+   */
+  async forgetWhereabouts(): Promise<void> {
+    await this.killBeacon();
+    await this.startBeacon();
+  }
+
   /** An agent, not started yet, for a namespace. */
   agent(name: string, host: string): LabAgent {
     return new LabAgent(name, { host, home: `${this.#folder}/${name}`, lab: this });

@@ -3,14 +3,16 @@
  * nftables and conntrack; says so and succeeds where they are missing.
  *
  * ```text
- * deno task test:nat [--only TEXT] [--runs N]
+ * deno task test:nat [--only TEXT] [--runs N] [--size MB]
  *   --only TEXT   only what has TEXT in its name
  *   --runs N      repeat each pair that needs a port search N times; nine of ten must succeed
+ *   --size MB     megabytes of each transfer, 20 by default
  * ```
  */
 
 import { parseArgs } from "node:util";
 import { expectedOutcome, notYet } from "./expected.ts";
+import { runJourneys } from "./journeys.ts";
 import { Lab } from "./lab.ts";
 import { allCells, cellName, Matrix } from "./matrix.ts";
 import { obstacle, removeLeftovers, removeOwn } from "./namespaces.ts";
@@ -19,20 +21,35 @@ import { Report } from "./report.ts";
 interface Options {
   readonly only: string;
   readonly runs: number;
+  /** Bytes. */
+  readonly size: number;
 }
 
 function readOptions(): Options {
   const { values } = parseArgs({
     args: [...Deno.args],
-    options: { only: { type: "string", default: "" }, runs: { type: "string", default: "1" } },
+    options: {
+      only: { type: "string", default: "" },
+      runs: { type: "string", default: "1" },
+      size: { type: "string", default: "20" },
+    },
   });
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs} is no number of runs`);
-  return { only: values.only, runs };
+  return {
+    only: values.only,
+    runs: count("runs", values.runs),
+    size: count("size", values.size) * 1_000_000,
+  };
 }
 
-async function work(lab: Lab, report: Report, { only, runs }: Options): Promise<void> {
-  const cells = allCells().filter((cell) => cellName(cell).includes(only));
+function count(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`--${name} ${text}: a whole number from 1 on is needed`);
+}
+
+async function work(lab: Lab, report: Report, { only, runs, size }: Options): Promise<void> {
+  const wanted = (name: string) => name.includes(only);
+  const cells = allCells().filter((cell) => wanted(cellName(cell)));
   if (cells.length > 0) {
     const matrix = new Matrix(lab, report);
     await matrix.prepare(cells);
@@ -41,7 +58,9 @@ async function work(lab: Lab, report: Report, { only, runs }: Options): Promise<
       expectedOutcome(row, column) === "searched" && notYet(row, column) === undefined
     );
     if (runs > 1) await matrix.repeat(searched, runs);
+    await matrix.end();
   }
+  await runJourneys(lab, report, { size, wanted });
 }
 
 async function main(): Promise<number> {

@@ -75,11 +75,18 @@ export class Matrix {
     await this.cool(stations);
   }
 
-  /** Starts agents anew and forgets all flows, so that nothing is left of their tunnels. */
+  /** Starts these agents anew, and no others, with nothing left of their tunnels. */
   async cool(stations: readonly Station[]): Promise<void> {
-    await inTurns(stations, ({ agent }) => agent.stop());
+    await this.end();
+    await this.#lab.forgetWhereabouts();
     for (const { home } of stations) await home.forgetFlows();
     await inTurns(stations, ({ agent }) => agent.start());
+  }
+
+  /** Stops all agents. */
+  async end(): Promise<void> {
+    const running = [...this.#stations.values()].filter(({ agent }) => agent.isUp);
+    await inTurns(running, ({ agent }) => agent.stop());
   }
 
   /** The stations of a cell. */
