@@ -8,6 +8,13 @@ import { runFolder } from "./namespaces.ts";
 const REGISTRY_PORT = 9000;
 const BEACON_PORT = 9001;
 
+/** What to start, with which home. */
+interface Start {
+  readonly script?: string;
+  readonly args: readonly string[];
+  readonly home: string;
+}
+
 /** One internet with a pilot network on it. */
 export class Lab {
   readonly internet: Internet;
@@ -76,11 +83,11 @@ export class Lab {
     return ["--registry", `${this.server}:${REGISTRY_PORT}`, "--beacon", `${this.server}:${BEACON_PORT}`];
   }
 
-  /** Starts `pilot <args>` in a namespace. It ends with the lab at the latest. */
-  start(host: string, { args, home }: { readonly args: readonly string[]; readonly home: string }): Program {
+  /** Starts `pilot <args>`, or another script, in a namespace. It ends with the lab at the latest. */
+  start(host: string, { home, ...what }: Start): Program {
     const program = new Program({
       through: ["ip", "netns", "exec", host],
-      args,
+      ...what,
       env: { PILOT_HOME: home, PILOT_SOCKET: `${home}/pilot.sock` },
     });
     this.#programs.push(program);

@@ -11,6 +11,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { checkBehaviour } from "./behaviour.ts";
 import { expectedOutcome, notYet } from "./expected.ts";
 import { runJourneys } from "./journeys.ts";
 import { Lab } from "./lab.ts";
@@ -49,6 +50,7 @@ function count(name: string, text: string): number {
 
 async function work(lab: Lab, report: Report, { only, runs, size }: Options): Promise<void> {
   const wanted = (name: string) => name.includes(only);
+  await checkBehaviour(lab, report, wanted);
   const cells = allCells().filter((cell) => wanted(cellName(cell)));
   if (cells.length > 0) {
     const matrix = new Matrix(lab, report);

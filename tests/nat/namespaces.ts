@@ -38,8 +38,11 @@ const PROGRAMS = [
   ["conntrack", ["conntrack", "--version"]],
 ] as const;
 
+let removing = false;
+
 /** Makes a namespace with a loopback interface, and returns its full name. */
 export async function createNamespace(name: string): Promise<string> {
+  if (removing) throw new Error("the lab is being taken down");
   const full = `${PREFIX}${Deno.pid}-${name}`;
   await run(["ip", "netns", "add", full]);
   await run(["ip", "-n", full, "link", "set", "lo", "up"]);
@@ -48,6 +51,7 @@ export async function createNamespace(name: string): Promise<string> {
 
 /** Removes the namespaces of this run, its folder, and whatever still runs in them. */
 export async function removeOwn(): Promise<void> {
+  removing = true;
   await removeRun(Deno.pid);
 }
 
