@@ -75,17 +75,21 @@ async function main(): Promise<number> {
   await removeLeftovers();
   const report = new Report();
   let lab: Lab | undefined;
-  const interrupted = (status: number) => async () => {
+  let interrupted = false;
+  const stop = (status: number) => async () => {
+    interrupted = true;
     await lab?.end();
     await removeOwn();
     Deno.exit(status);
   };
-  Deno.addSignalListener("SIGINT", interrupted(130));
-  Deno.addSignalListener("SIGTERM", interrupted(143));
+  Deno.addSignalListener("SIGINT", stop(130));
+  Deno.addSignalListener("SIGTERM", stop(143));
   try {
     lab = await Lab.create();
     await work(lab, report, options);
   } catch (error) {
+    // The programs are killed under what waits for them.
+    if (interrupted) await new Promise(() => {});
     report.fail("the lab", error instanceof Error ? error.stack ?? error.message : String(error), lab?.log);
   } finally {
     await lab?.end();
