@@ -68,12 +68,6 @@ export const NOT_YET: readonly NotYet[] = [
     reason: "ports of random NATs are not searched",
   },
   {
-    dialling: LENIENT,
-    dialled: RANDOM,
-    instead: "relay",
-    reason: "a packet from a random NAT is not answered where it came from",
-  },
-  {
     dialling: ["blocked"],
     dialled: NETWORK_CLASSES,
     instead: "none",
@@ -94,11 +88,6 @@ export function notYet(dialling: NetworkClass, dialled: NetworkClass): NotYet | 
 
 /** As {@link NOT_YET}, of the journeys: the name and why. */
 export const JOURNEYS_NOT_YET: Readonly<Record<string, string>> = {
-  "two agents in one home use its network": "agents do not tell each other their local addresses",
-  "a transfer outlives the loss of the receiver's mappings":
-    "the beacon learns of a new mapping only when the agent announces itself next",
-  "a relayed transfer outlives a restart of the beacon":
-    "the beacon learns of the agents only when they announce themselves next",
   "an agent that is started again and again is reached":
     "the beacon does not believe a third place within 75 seconds",
 };

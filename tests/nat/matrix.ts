@@ -178,7 +178,7 @@ export class Matrix {
     const wanted = PATHS[outcome];
     const name = cellName(cell);
     const figures = describe(measured);
-    const shown = measured.path === "direct" && outcome === "searched" ? "searched" : measured.path;
+    const shown = measured.path === wanted ? outcome : measured.path;
     this.#report.cell(
       cell.row,
       cell.column,
