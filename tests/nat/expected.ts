@@ -86,8 +86,14 @@ export function notYet(dialling: NetworkClass, dialled: NetworkClass): NotYet | 
   return NOT_YET.find((entry) => entry.dialling.includes(dialling) && entry.dialled.includes(dialled));
 }
 
-/** As {@link NOT_YET}, of the journeys: the name and why. */
-export const JOURNEYS_NOT_YET: Readonly<Record<string, string>> = {
+/** As {@link NOT_YET}, of all other checks: the name and why. */
+export const CHECKS_NOT_YET: Readonly<Record<string, string>> = {
+  "an agent behind open calls it none": "beacons answer at one address only",
+  "an agent behind fullCone calls it full-cone": "beacons answer at one address only",
+  "an agent behind addressRestricted calls it restricted-cone": "beacons answer at one address only",
+  "an agent behind portRestricted calls it port-restricted-cone": "beacons answer at one address only",
+  "an agent behind symmetric calls it symmetric": "beacons answer at one address only",
+  "an agent behind carrier calls it symmetric": "beacons answer at one address only",
   "an agent that is started again and again is reached":
     "the beacon does not believe a third place within 75 seconds",
 };

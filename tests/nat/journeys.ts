@@ -2,7 +2,7 @@
 
 import { pause } from "../../lib/io/pause.ts";
 import { measureDial, type PathName } from "./dial.ts";
-import { JOURNEYS_NOT_YET, type NetworkClass } from "./expected.ts";
+import type { NetworkClass } from "./expected.ts";
 import { befriend, type Lab, type LabAgent } from "./lab.ts";
 import type { Station } from "./matrix.ts";
 import type { Report } from "./report.ts";
@@ -46,18 +46,14 @@ export async function runJourneys(lab: Lab, report: Report, { size, wanted }: Jo
   for (const { name, kind, run } of JOURNEYS.filter(({ name }) => wanted(name))) {
     const { a, b } = pairs.get(kind) ?? await makePair(lab, kind);
     pairs.set(kind, { a, b });
-    const missing = JOURNEYS_NOT_YET[name];
-    try {
+    const journey = async () => {
       await lab.forgetWhereabouts();
       for (const { home } of [a, b]) await home.forgetFlows();
       await Promise.all([a.agent.start(), b.agent.start()]);
-      const figures = await run({ lab, a, b, size });
-      if (missing === undefined) report.pass(name, figures);
-      else report.fail(name, `${figures}: it works now, take it off the list JOURNEYS_NOT_YET`);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (missing === undefined) report.fail(name, reason, [lab.log, a.agent.log, b.agent.log].join("\n"));
-      else report.pass(name, `${reason}; not yet: ${missing}`);
+      return await run({ lab, a, b, size });
+    };
+    try {
+      await report.check(name, journey, () => [lab.log, a.agent.log, b.agent.log].join("\n"));
     } finally {
       for (const { agent } of [a, b]) if (agent.isUp) await agent.stop();
     }

@@ -96,7 +96,7 @@ export class Lab {
 
   /** What beacon and registry printed. */
   get log(): string {
-    return this.#programs.filter(({ name }) => !name.includes("agent start")).map(({ log }) => log).join(
+    return this.#programs.filter(({ name }) => name.includes(" serve ")).map(({ log }) => log).join(
       "\n",
     );
   }
