@@ -22,11 +22,9 @@ import {
   toEndpoint,
   type UdpMode,
 } from "./driver_socket.ts";
+import { DriverTimer } from "./driver_timer.ts";
 
 export type { BatchSocket, DatagramSocket, UdpMode };
-
-/** Longest sleep of the timer in milliseconds: runtime timers stop during suspend, so the clock is read this often. */
-const MAX_SLEEP_MS = 2000;
 
 /** How to bind and what to do with events. */
 export interface UdpDriverOptions<Event> {
@@ -78,8 +76,8 @@ export class UdpDriver<Event> {
   readonly #receiver: Receiver;
   readonly #sender: Sender;
   readonly #extra: ExtraSockets;
+  readonly #timer: DriverTimer;
   readonly #settle = Promise.withResolvers<void>();
-  #timer: { readonly id: ReturnType<typeof setTimeout>; readonly due: number } | undefined;
   #pumping = false;
   #sending = false;
   #closed = false;
@@ -120,6 +118,7 @@ export class UdpDriver<Event> {
       stats: this.stats,
       hooks: { isClosed, pump, fill: (batch, size) => this.#fill(batch, size) },
     });
+    this.#timer = new DriverTimer(options.clock, () => this.#expire());
     this.finished = this.#settle.promise;
     this.#receiver.run(() => this.stats.receiveErrors++).then(() => {
       this.#receiving = false;
@@ -155,7 +154,7 @@ export class UdpDriver<Event> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#clearTimer();
+    this.#timer.clear();
     this.#socket.close();
     this.#extra.close();
     this.#settleWhenQuiet();
@@ -201,46 +200,81 @@ export class UdpDriver<Event> {
     }
   }
 
-  /** Feeds a due timer, drains events, starts sending unless it is under way, and sets the timer. */
+  /** Hands out events, sends unless that is under way, feeds a deadline that has passed, and sets the timer. */
   #pump(): void {
     if (this.#closed || this.#pumping) return;
+    this.#flush();
+    let due = this.#nextDue();
+    if (due !== undefined && due <= this.#options.clock.now()) {
+      this.#feed();
+      this.#flush();
+      due = this.#nextDue();
+    }
+    if (!this.#closed) this.#timer.set(due);
+  }
+
+  /** What is handed out and what is sent may bring more of both. */
+  #flush(): void {
+    this.#drainEvents();
+    while (!this.#closed && !this.#sending && this.#sendAll() && this.#drainEvents());
+  }
+
+  /** As `#pump`, when most likely a deadline is what there is to do. */
+  #expire(): void {
+    const due = this.#nextDue();
+    if (due !== undefined && due <= this.#options.clock.now()) this.#feed();
+    this.#pump();
+  }
+
+  #nextDue(): number | undefined {
+    let due: number | undefined;
+    this.#guard(() => due = this.#machine.pollTimeout());
+    return due;
+  }
+
+  #feed(): void {
+    if (this.#closed) return;
+    this.#pumping = true;
+    this.#guard(() => this.#machine.handleTimeout(this.#options.clock.now()));
+    this.#pumping = false;
+  }
+
+  /** Returns whether there were any. */
+  #drainEvents(): boolean {
+    let any = false;
     this.#pumping = true;
     this.#guard(() => {
-      this.#feedTimer();
-      this.#drainEvents();
+      for (let event = this.#nextEvent(); event !== undefined; event = this.#nextEvent()) {
+        any = true;
+        this.#options.onEvent?.(event);
+      }
     });
     this.#pumping = false;
-    if (!this.#closed && !this.#sending) this.#sendAll();
-    if (!this.#closed) this.#guard(() => this.#setTimer());
+    return any;
   }
 
-  #feedTimer(): void {
-    const due = this.#machine.pollTimeout();
-    if (due === undefined) return;
-    const now = this.#options.clock.now();
-    if (due <= now) this.#machine.handleTimeout(now);
+  #nextEvent(): Event | undefined {
+    return this.#closed ? undefined : this.#machine.pollEvent();
   }
 
-  #drainEvents(): void {
-    while (!this.#closed) {
-      const event = this.#machine.pollEvent();
-      if (event === undefined) return;
-      this.#options.onEvent?.(event);
-    }
-  }
-
-  /** Sends until the machine has nothing more. Making packets may bring events and deadlines, hence the pumps. */
-  #sendAll(): void {
+  /** Sends until the machine has nothing more. Returns whether anything was sent, as far as that is known at once. */
+  #sendAll(): boolean {
     this.#sending = true;
     const outcome = this.#sender.run();
-    if (typeof outcome === "boolean") this.#endSending(outcome);
-    else outcome.then((sent) => this.#endSending(sent));
+    if (typeof outcome === "boolean") {
+      this.#endSending();
+      return outcome;
+    }
+    outcome.then((sent) => {
+      this.#endSending();
+      if (sent) this.#pump();
+    });
+    return false;
   }
 
-  #endSending(sent: boolean): void {
+  #endSending(): void {
     this.#sending = false;
     if (this.#closed) this.#settleWhenQuiet();
-    else if (sent) this.#pump();
   }
 
   #fill(batch: Transmit[], size: number): void {
@@ -265,26 +299,6 @@ export class UdpDriver<Event> {
     for (let via = pollClose.call(this.#machine); via !== undefined; via = pollClose.call(this.#machine)) {
       this.#extra.release(via);
     }
-  }
-
-  #setTimer(): void {
-    const due = this.#machine.pollTimeout();
-    if (due === undefined) return this.#clearTimer();
-    // A timer that fires early costs less than setting it anew for every datagram.
-    if (this.#timer !== undefined && this.#timer.due <= due) return;
-    this.#clearTimer();
-    const now = this.#options.clock.now();
-    const sleep = Math.min(MAX_SLEEP_MS, Math.max(1, Math.ceil(due - now)));
-    const id = setTimeout(() => {
-      this.#timer = undefined;
-      this.#pump();
-    }, sleep);
-    this.#timer = { id, due: now + sleep };
-  }
-
-  #clearTimer(): void {
-    if (this.#timer !== undefined) clearTimeout(this.#timer.id);
-    this.#timer = undefined;
   }
 
   #guard(step: () => void): void {
