@@ -27,24 +27,27 @@ export const REAL_PATH = 1_252;
 export interface PairOptions {
   /** Longest datagram between the two; without it they find out what the path carries. */
   readonly maxDatagram?: number;
+  /** Arguments for the runtime of the processes that are measured. */
+  readonly runtime?: readonly string[];
 }
 
 /** Two processes, a node in each. They know and trust each other from the start, so no registry is needed. */
 export async function embeddedPair(bench: Bench, options: PairOptions = {}): Promise<Pair> {
-  const sender = Worker.start("embedded sender", bench);
-  const receiver = Worker.start("embedded receiver", bench);
+  const { runtime, ...held } = options;
+  const sender = Worker.start("embedded sender", bench, runtime);
+  const receiver = Worker.start("embedded receiver", bench, runtime);
   const keys = await Promise.all([sender.call("identity", null), receiver.call("identity", null)]);
   const near = await sender.call("openEmbedded", {
     node: NODES.sender,
     peer: NODES.receiver,
     peerKey: keys[1].publicKey,
-    ...options,
+    ...held,
   });
   const far = await receiver.call("openEmbedded", {
     node: NODES.receiver,
     peer: NODES.sender,
     peerKey: keys[0].publicKey,
-    ...options,
+    ...held,
   });
   await receiver.call("serve", null);
   await sender.call("introduce", { peer: NODES.receiver, port: far.port });
@@ -74,6 +77,7 @@ export async function startAgents(
 ): Promise<Agents> {
   const world = await World.create(bench.signal);
   bench.defer(() => world.stop());
+  world.runtime = options.runtime ?? [];
   await world.startInfrastructure();
   const environment = world.environment.bind(world);
   const beacon = Number(environment("agent-a")["PILOT_BEACON"]?.split(":").at(-1));
@@ -94,8 +98,8 @@ export async function startAgents(
 /** Two agents, and a program connected to each. */
 export async function agentPair(bench: Bench, options: PairOptions = {}): Promise<Pair> {
   const { pids, sockets } = await startAgents(bench, options);
-  const sender = Worker.start("client of a", bench);
-  const receiver = Worker.start("client of b", bench);
+  const sender = Worker.start("client of a", bench, options.runtime);
+  const receiver = Worker.start("client of b", bench, options.runtime);
   await sender.call("openAgent", { socket: sockets[0] });
   const { node: peer } = await receiver.call("openAgent", { socket: sockets[1] });
   await receiver.call("serve", null);

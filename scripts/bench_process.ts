@@ -29,10 +29,14 @@ export class Worker {
     this.#output = this.#readAll();
   }
 
-  /** Starts a worker that ends with the benchmark. */
-  static start(name: string, bench: Pick<Bench, "defer" | "signal">): Worker {
+  /** Starts a worker that ends with the benchmark; `runtime` are arguments for the runtime itself. */
+  static start(
+    name: string,
+    bench: Pick<Bench, "defer" | "signal">,
+    runtime: readonly string[] = [],
+  ): Worker {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--unstable-net", WORKER],
+      args: ["run", "-A", "--quiet", "--unstable-net", ...runtime, WORKER],
       env: { NO_COLOR: "1" },
       stdin: "piped",
       stdout: "piped",

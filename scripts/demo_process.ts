@@ -53,10 +53,13 @@ export class Server {
   #ended: Deno.CommandStatus | undefined;
   #changed = Promise.withResolvers<void>();
 
-  /** Starts `pilot <args>`. */
-  constructor(name: string, options: { args: readonly string[]; env: Variables }) {
+  /** Starts `pilot <args>`; `runtime` are arguments for the runtime itself. */
+  constructor(
+    name: string,
+    options: { args: readonly string[]; env: Variables; runtime?: readonly string[] },
+  ) {
     this.name = name;
-    this.#child = command(options.args, options.env).spawn();
+    this.#child = command(options.args, options.env, options.runtime).spawn();
     this.#pumps = [
       this.#pump(this.#child.stdout, (text) => this.#stdout += text),
       this.#pump(this.#child.stderr, () => {}),
@@ -119,9 +122,9 @@ export class Server {
   }
 }
 
-function command(args: readonly string[], env: Variables): Deno.Command {
+function command(args: readonly string[], env: Variables, runtime: readonly string[] = []): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", CLI, ...args],
+    args: ["run", "-A", "--quiet", ...runtime, CLI, ...args],
     env: { ...env, NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",

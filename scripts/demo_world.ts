@@ -54,6 +54,8 @@ export async function inWorld<Result>(story: (world: World) => Promise<Result>):
 /** Registry, beacon, two agents and the folder they live in. Stop it, whatever happens. */
 export class World {
   readonly folder: string;
+  /** Arguments for the runtime of the agents to come. */
+  runtime: readonly string[] = [];
   readonly #servers: Server[] = [];
   readonly #signal: AbortSignal;
   #registry = "";
@@ -90,7 +92,7 @@ export class World {
   /** Starts an agent and returns what was typed and printed once it was ready. */
   async startAgent(name: AgentName): Promise<Started> {
     const args = ["agent", "start", "--foreground", "--listen", "127.0.0.1:0", "--hostname", name];
-    const server = this.#start(name, { args, env: this.environment(name) });
+    const server = this.#start(name, { args, env: this.environment(name), runtime: this.runtime });
     return { args, printed: await server.ready(/^\s*pid \d+$/m, this.#signal) };
   }
 
@@ -143,7 +145,10 @@ export class World {
     }
   }
 
-  #start(name: string, options: { args: readonly string[]; env: Variables }): Server {
+  #start(
+    name: string,
+    options: { args: readonly string[]; env: Variables; runtime?: readonly string[] },
+  ): Server {
     const server = new Server(name, options);
     this.#servers.push(server);
     return server;

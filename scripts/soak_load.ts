@@ -3,15 +3,17 @@
 import { createHash } from "node:crypto";
 import { AgentClient } from "../lib/client/agent.ts";
 import type { ClientStream } from "../lib/client/stream.ts";
-import { equalBytes } from "../lib/wire/bytes.ts";
+import { concatBytes, equalBytes } from "../lib/wire/bytes.ts";
 import { readExactly } from "./bench_wire.ts";
 import { LossyProxy, type ProxyStats } from "./soak_proxy.ts";
 
 /** Virtual ports of the services. */
 const Port = { HASH: 2101, ECHO: 2102, GREET: 2103, DATAGRAM: 2104 } as const;
 const DIGEST_BYTES = 32;
-/** Streams of one storm, and the pause after it in milliseconds: below what an agent admits per peer. */
+/** Streams of one storm, what some of them carry, what others are greeted with, and the pause after it in milliseconds. */
 const STORM_STREAMS = 8;
+const STORM_BYTES = 5_000;
+const GREETING = 1;
 const STORM_PAUSE_MS = 2_000;
 const DATAGRAM_PAUSE_MS = 20;
 /** Longest pause between requests, milliseconds. */
@@ -138,8 +140,11 @@ async function converse(client: AgentClient, peer: number, end: number): Promise
 async function storm(client: AgentClient, peer: number): Promise<void> {
   await Promise.all(Array.from({ length: STORM_STREAMS }, async (_, index) => {
     await using stream = await dial(client, peer, Port.GREET);
-    if (index % 2 === 0) await readExactly(wire(stream), 1);
-    if (index % 4 === 1) await stream.write(new Uint8Array(5_000));
+    if (index % 2 === 0) {
+      const [greeting] = await readExactly(wire(stream), 1);
+      if (greeting !== GREETING) throw new Error("a greeting arrived changed");
+    }
+    if (index % 4 === 1) await stream.write(withDigest(STORM_BYTES));
     totals.opened++;
   }));
   await pause(STORM_PAUSE_MS);
@@ -147,20 +152,26 @@ async function storm(client: AgentClient, peer: number): Promise<void> {
 
 /** A datagram that carries its own digest. */
 async function sendDatagram(client: AgentClient, peer: number): Promise<void> {
-  const body = crypto.getRandomValues(new Uint8Array(1 + Math.floor(Math.random() * 900)));
-  const data = new Uint8Array(DIGEST_BYTES + body.length);
-  data.set(createHash("sha256").update(body).digest());
-  data.set(body, DIGEST_BYTES);
+  const data = withDigest(1 + Math.floor(Math.random() * 900));
   await client.sendTo({ network: 0, node: peer }, Port.DATAGRAM, data);
   totals.datagramsSent++;
   await pause(DATAGRAM_PAUSE_MS);
 }
 
+/** Random bytes behind their digest. */
+function withDigest(length: number): Uint8Array {
+  const body = crypto.getRandomValues(new Uint8Array(length));
+  return concatBytes(createHash("sha256").update(body).digest(), body);
+}
+
+function hasDigest(data: Uint8Array): boolean {
+  const digest = createHash("sha256").update(data.subarray(DIGEST_BYTES)).digest();
+  return equalBytes(data.subarray(0, DIGEST_BYTES), digest);
+}
+
 async function receiveDatagrams(client: AgentClient): Promise<void> {
   for await (const datagram of client.datagrams()) {
-    const { data } = datagram;
-    const digest = createHash("sha256").update(data.subarray(DIGEST_BYTES)).digest();
-    if (!equalBytes(data.subarray(0, DIGEST_BYTES), digest)) fail(new Error("a datagram arrived changed"));
+    if (!hasDigest(datagram.data)) fail(new Error("a datagram arrived changed"));
     totals.datagramsReceived++;
   }
 }
@@ -190,8 +201,11 @@ async function echo(stream: ClientStream): Promise<void> {
 }
 
 async function greet(stream: ClientStream): Promise<void> {
-  await stream.write(Uint8Array.of(1));
-  for await (const _ of stream);
+  await stream.write(Uint8Array.of(GREETING));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  const all = concatBytes(...chunks);
+  if (all.length > 0 && !hasDigest(all)) fail(new Error(`${all.length} bytes of a storm arrived changed`));
 }
 
 async function dial(client: AgentClient, peer: number, port: number): Promise<ClientStream> {

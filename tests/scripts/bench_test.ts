@@ -202,7 +202,7 @@ Deno.test("a receipt betrays lost, changed and swapped bytes", () => {
   }
 });
 
-Deno.test("memory growth counts the last two thirds only", () => {
+Deno.test("memory growth counts the last twenty minutes only, or two thirds of a shorter run", () => {
   const samples = Array.from({ length: 31 }, (_, minutes) => ({
     minutes,
     mb: [minutes < 10 ? 50 + 10 * minutes : 150, 100 + minutes / 10],
@@ -210,6 +210,9 @@ Deno.test("memory growth counts the last two thirds only", () => {
   const [settled = NaN, growing = NaN] = growthOf(samples);
   assert(Math.abs(settled) < 1e-6, String(settled));
   assert(Math.abs(growing - 1) < 1e-6, String(growing));
+  const long = Array.from({ length: 61 }, (_, minutes) => ({ minutes, mb: [Math.max(40, minutes)] }));
+  assert(Math.abs((growthOf(long)[0] ?? NaN) - 10) < 1e-6);
+  assert((growthOf(long.slice(0, 41))[0] ?? NaN) === 0);
 });
 
 Deno.test("a soak fails on errors, on load that stands still, and on growth once it is long enough", () => {

@@ -8,7 +8,12 @@ import { SEGMENT_SIZE } from "./segment.ts";
 
 /** Bytes are kept in blocks of up to this size: a whole number of segments, so that few segments span two. */
 const LARGEST_BLOCK = 56 * SEGMENT_SIZE;
-const SMALLEST_BLOCK = 2_048;
+/** The first block: many streams say no more than a few words, and keep the rest of it for the next. */
+const SMALLEST_BLOCK = 256;
+/** A block up to this size is kept although all of it was taken. */
+const KEPT_BLOCK = 2_048;
+/** From this size on, what is written gets a block of just its size. */
+const LARGE_WRITE = 4_096;
 
 /** Copies once, on the way in: segments are views of the blocks. */
 export class SendQueue {
@@ -57,7 +62,7 @@ export class SendQueue {
       const view = first.subarray(this.#start, this.#end);
       this.#start = this.#end;
       // A large block is not kept for what may never come.
-      if (first.length > SMALLEST_BLOCK) this.clear();
+      if (first.length > KEPT_BLOCK) this.clear();
       return view;
     }
     return this.#gather(new Uint8Array(count), 0);
@@ -84,7 +89,7 @@ export class SendQueue {
   #addBlock(data: Uint8Array, offset: number): void {
     const rest = data.length - offset;
     const last = this.#blocks.last?.length ?? 0;
-    if (rest >= 2 * SMALLEST_BLOCK) {
+    if (rest >= LARGE_WRITE) {
       this.#end = Math.min(rest, LARGEST_BLOCK);
       this.#blocks.push(data.slice(offset, offset + this.#end));
       return;

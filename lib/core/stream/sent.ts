@@ -37,7 +37,10 @@ export class SentSegment {
   inFlight = 0;
 }
 
-const SMALLEST = 16;
+/** Slots at first: many streams send little, and a slot with its numbers takes 300 bytes. */
+const SMALLEST = 2;
+/** Slots kept by a stream that has nothing in flight. */
+const KEPT = 8;
 
 /** Segments by index, `from` up to but excluding `to`. */
 export class SentRing {
@@ -71,12 +74,12 @@ export class SentRing {
     return segment;
   }
 
-  /** Forgets the first. Memory is given back when the last one goes. */
+  /** Forgets the first. Most of the memory is given back when the last one goes. */
   shift(): void {
     const first = this.#slots[this.#from & (this.#slots.length - 1)];
     if (first !== undefined) first.payload = NO_PAYLOAD;
     this.#from++;
-    if (this.#from === this.#to && this.#slots.length > SMALLEST) this.#slots = [];
+    if (this.#from === this.#to && this.#slots.length > KEPT) this.#slots = [];
   }
 
   clear(): void {
