@@ -18,6 +18,12 @@ export function residentMb(pid: number): number | undefined {
   return kib === undefined ? undefined : Number(kib) * 1024 / 1e6;
 }
 
+/** Files that this process, and those it starts, may have open. */
+export function openFiles(): number | undefined {
+  const limit = /^Max open files\s+(\d+)/m.exec(read("/proc/self/limits") ?? "")?.[1];
+  return limit === undefined ? undefined : Number(limit);
+}
+
 /** Measures the processor time that processes spend until the returned function is called, in seconds each. */
 export function watchCpu(pids: readonly number[]): () => number[] {
   const before = pids.map((pid) => cpuSeconds(pid) ?? NaN);

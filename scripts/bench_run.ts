@@ -27,7 +27,7 @@ export const FULL: Effort = {
   blastSeconds: 2,
   pings: 5_000,
   dials: 60,
-  idle: 1_000,
+  idle: 10_000,
   manyBytes: 10e6,
 };
 
@@ -38,7 +38,7 @@ export const QUICK: Effort = {
   blastSeconds: 0.7,
   pings: 1_500,
   dials: 20,
-  idle: 200,
+  idle: 500,
   manyBytes: 1e6,
 };
 

@@ -2,7 +2,7 @@
 
 import { generateIdentity } from "../lib/crypto/identity.ts";
 import { systemRandom } from "../lib/io/random.ts";
-import { decodeBase64, encodeBase64 } from "../lib/wire/bytes.ts";
+import { decodeBase64, encodeBase64, equalBytes } from "../lib/wire/bytes.ts";
 import { AgentTransport } from "./bench_client.ts";
 import { EmbeddedNode } from "./bench_embedded.ts";
 import {
@@ -20,8 +20,12 @@ import { readExactly, type Transport, type Wire } from "./bench_wire.ts";
 /** Virtual ports of the measured services. */
 const Port = { SINK: 2001, ECHO: 2002, GREET: 2003 } as const;
 
+/** Streams that are opened or asked at the same time when there are many. */
+const LANES = 16;
+
 const identity = generateIdentity(systemRandom);
 const held: Wire[] = [];
+const greetings = { begun: 0, ended: 0 };
 let transport: Transport | undefined;
 
 /** Calls of a worker about streams. */
@@ -112,20 +116,37 @@ export const streamMethods = {
     return { samples, ms: performance.now() - start };
   },
 
-  /** Opens streams and leaves them idle. */
+  /** Opens streams, some at a time, and leaves them idle. */
   async hold({ peer, count }: { peer: number; count: number }): Promise<{ ms: number }> {
     const start = performance.now();
-    for (let index = 0; index < count; index++) {
+    await inLanes(count, async () => {
       const wire = await opened().dial(peer, Port.GREET);
       await readExactly(wire, 1);
       held.push(wire);
-    }
+    });
     return { ms: performance.now() - start };
+  },
+
+  /** Sends something else on each of the idle streams and waits for it to come back. */
+  async check(_: null): Promise<void> {
+    await inLanes(held.length, async (index) => {
+      const wire = held[index];
+      if (wire === undefined) return;
+      const data = Uint8Array.of(index >>> 8, index, 0xa5);
+      await wire.write(data);
+      const back = await readExactly(wire, data.length);
+      if (!equalBytes(back, data)) throw new Error(`stream ${index} gave another answer`);
+    });
   },
 
   /** Closes the idle streams. */
   async release(_: null): Promise<void> {
     await Promise.all(held.splice(0).map((wire) => wire.close()));
+  },
+
+  /** Streams that were greeted here, and how many of them ended in order. */
+  greeted(_: null): Promise<{ begun: number; ended: number }> {
+    return Promise.resolve({ ...greetings });
   },
 };
 
@@ -154,9 +175,18 @@ async function echo(wire: Wire): Promise<void> {
   await wire.close();
 }
 
-/** One byte at once, then waits for the end. */
+/** One byte at once, then sends back what comes. */
 async function greet(wire: Wire): Promise<void> {
+  greetings.begun++;
   await wire.write(Uint8Array.of(1));
-  while (await wire.read() !== null);
-  await wire.close();
+  await echo(wire);
+  greetings.ended++;
+}
+
+/** Does something `count` times, some at a time. */
+async function inLanes(count: number, step: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  await Promise.all(Array.from({ length: LANES }, async () => {
+    while (next < count) await step(next++);
+  }));
 }
