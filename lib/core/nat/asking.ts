@@ -65,9 +65,11 @@ export class Asking {
     return this.#rtt;
   }
 
-  /** Whether any question still waits; controls do not count. */
+  /** Whether any question still waits for its first answer. */
   get isBusy(): boolean {
-    return this.#items.some(({ standing, isControl }) => standing === "asking" && !isControl);
+    return this.#items.some(({ standing, question }) =>
+      standing === "asking" && question.reply === undefined
+    );
   }
 
   /** What the network has lost so far, as far as that is known by now. */
@@ -107,6 +109,7 @@ export class Asking {
       if (dueAt === undefined || now < dueAt) continue;
       const { question } = item;
       if (question.tries < this.#limit(item, needed)) this.#transmits.push(question.ask(now));
+      else if (question.reply !== undefined) item.standing = "came";
       else item.standing = question.tries >= needed ? "silent" : "unknown";
     }
     this.#schedule(now);
@@ -133,7 +136,7 @@ export class Asking {
   #dueAt(item: Item, needed: number): Instant | undefined {
     const { question, startedAt } = item;
     if (question.tries < this.#limit(item, needed)) return startedAt + (TRIES_MS[question.tries] ?? 0);
-    return item.isControl ? undefined : (question.lastAt ?? startedAt) + patience(this.#rtt);
+    return (question.lastAt ?? startedAt) + patience(this.#rtt);
   }
 
   #limit(item: Item, needed: number): number {

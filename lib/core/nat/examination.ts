@@ -198,18 +198,21 @@ export class Examination {
       otherPort: finding(tests.fromPort, tests.otherPort),
       otherAddress: finding(tests.fromFar, tests.far),
     });
-    const series = tests.series.flatMap(({ question: { seen } }, i): PortSample[] =>
-      seen === undefined ? [] : [{ inside: this.#inside.get(this.#vias[i] ?? 0), outside: seen.port }]
+    const series = tests.series.flatMap(({ question }, i) =>
+      this.#sample(question, this.#inside.get(this.#vias[i] ?? 0))
     );
-    const main = { inside: local[0]?.port, outside: reply.seen.port };
     const hairpin = this.#judgeHairpin(mapping, filtering);
     return {
       ...(translated === undefined ? {} : { isTranslated: translated }),
       ...mapping,
       ...filtering,
-      ...judgePorts(series, [main]),
+      ...judgePorts(series, this.#sample(this.#first.question, local[0]?.port)),
       ...(hairpin === undefined ? {} : { hairpin }),
     };
+  }
+
+  #sample({ seen, isPrompt }: Asked["question"], inside: number | undefined): PortSample[] {
+    return seen === undefined ? [] : [{ inside, outside: seen.port, isPrompt }];
   }
 
   /** With mappings that change and a filter, a NAT may turn datagrams around that the filter then drops. */

@@ -28,6 +28,8 @@ export interface Arrivals {
 export interface PortSample {
   readonly inside: number | undefined;
   readonly outside: number;
+  /** Nothing was lost, so that the port was chosen when the socket first spoke. */
+  readonly isPrompt: boolean;
 }
 
 /** Ports that follow each other at no more than this distance are no coincidence: others share the NAT. */
@@ -84,9 +86,10 @@ export function judgePorts(
   const sorted = outside.toSorted((a, b) => a - b);
   const gaps = sorted.slice(1).map((port, i) => port - (sorted[i] ?? port));
   if (gaps.some((gap) => gap > MAX_GAP)) return { ports: "random" };
-  const isFalling = (outside.at(-1) ?? 0) < (outside[0] ?? 0);
+  const prompt = series.filter(({ isPrompt }) => isPrompt).map((sample) => sample.outside);
+  const falls = prompt.slice(1).filter((port, i) => port < (prompt[i] ?? port)).length;
   const step = Math.max(1, Math.min(...gaps));
-  return { ports: "sequential", portStep: isFalling ? -step : step };
+  return { ports: "sequential", portStep: 2 * falls > Math.max(0, prompt.length - 1) ? -step : step };
 }
 
 /** Whether a socket shows at another endpoint than it has; `undefined` while its own ones are not known. */

@@ -16,18 +16,8 @@ export const ASKED: ExaminePlace = { otherAddress: false, otherPort: false };
 
 /** When a question is put, milliseconds after the first time. Losses come in bursts, hence the spread. */
 export const TRIES_MS: readonly number[] = [
-  0,
-  120,
-  250,
-  400,
-  600,
-  850,
-  1_100,
-  1_400,
-  1_700,
-  2_000,
-  2_400,
-  2_800,
+  ...[0, 120, 250, 400, 600, 850, 1_100, 1_400, 1_700, 2_000],
+  ...[2_400, 2_800, 3_200, 3_600, 4_000, 4_400, 4_800, 5_200, 5_600, 6_000],
 ];
 
 /** What to ask. */
@@ -80,8 +70,9 @@ export class Question {
     return this.#sent.length;
   }
 
-  get firstAt(): Instant | undefined {
-    return this.#sent[0];
+  /** Whether the very first try was answered. */
+  get isPrompt(): boolean {
+    return this.#answered.has(0);
   }
 
   get lastAt(): Instant | undefined {

@@ -59,13 +59,13 @@ Deno.test("judge: filtering, from what came in", () => {
 
 Deno.test("judge: port assignment, from inside and outside ports", () => {
   const series = (outside: number[], inside: (number | undefined)[] = []) =>
-    outside.map((port, i) => ({ outside: port, inside: inside[i] }));
+    outside.map((port, i) => ({ outside: port, inside: inside[i], isPrompt: true }));
   const table: [number[], (number | undefined)[], object][] = [
     [[5001, 5002, 5003, 5004], [5001, 5002, 5003, 5004], { ports: "preserving" }],
     [[5001, 5002, 6003, 5004], [5001, 5002, 5003, 5004], { ports: "preserving" }],
     [[40_000, 40_001, 40_002, 40_003], [5001, 5002, 5003, 5004], { ports: "sequential", portStep: 1 }],
     [[40_000, 40_001, 40_002, 40_003], [], { ports: "sequential", portStep: 1 }],
-    [[40_001, 40_000, 40_003, 40_002], [], { ports: "sequential", portStep: 1 }],
+    [[40_000, 40_002, 40_001, 40_003], [], { ports: "sequential", portStep: 1 }],
     [[40_000, 40_002, 40_006, 40_008], [], { ports: "sequential", portStep: 2 }],
     [[40_008, 40_006, 40_002, 40_000], [], { ports: "sequential", portStep: -2 }],
     [[40_000, 40_009, 40_010], [], { ports: "sequential", portStep: 1 }],
@@ -76,7 +76,14 @@ Deno.test("judge: port assignment, from inside and outside ports", () => {
   for (const [outside, inside, expected] of table) {
     assertEquals(judgePorts(series(outside, inside)), expected, String(outside));
   }
-  assertEquals(judgePorts([], [{ inside: 4000, outside: 4000 }]), { ports: "preserving" });
+  assertEquals(judgePorts([], [{ inside: 4000, outside: 4000, isPrompt: true }]), { ports: "preserving" });
+});
+
+Deno.test("judge: ports chosen when a question was repeated do not tell the direction", () => {
+  const late = (outside: number) => ({ outside, inside: undefined, isPrompt: false });
+  const prompt = (outside: number) => ({ outside, inside: undefined, isPrompt: true });
+  assertEquals(judgePorts([late(40_003), late(40_002), prompt(40_000), prompt(40_001)]).portStep, 1);
+  assertEquals(judgePorts([late(40_003), late(40_002), late(40_001), late(40_000)]).portStep, 1);
 });
 
 Deno.test("judge: translation needs the own endpoints", () => {
