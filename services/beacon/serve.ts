@@ -8,26 +8,34 @@ import { SystemClock } from "../../lib/io/clock.ts";
 import { UdpDriver, type UdpDriverStats } from "../../lib/io/driver.ts";
 import type { Log, LogFields } from "../../lib/io/log.ts";
 import { systemRandom } from "../../lib/io/random.ts";
-import { type Endpoint, formatEndpoint, splitHostPort } from "../../lib/wire/endpoint.ts";
-import { PilotError } from "../../lib/wire/error.ts";
+import { type Endpoint, formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { announce } from "./announce.ts";
+import { parseHostPort } from "./host_port.ts";
+import { openListeners } from "./sockets.ts";
 
-const ADDRESS_HINT = "write HOST:PORT, such as 203.0.113.1:9001";
 /** Milliseconds between two lines of counters at level debug. */
 const STATS_EVERY_MS = 60_000;
 
 /** How to serve a beacon. */
 export interface BeaconServerOptions {
-  /** `HOST:PORT` or `:PORT` (all IPv4 addresses); port 0 lets the system choose. */
-  readonly listen: string;
+  /**
+   * `HOST:PORT` or `:PORT` (all IPv4 addresses); port 0 lets the system choose. With two addresses of one family nodes
+   * find out everything about their NATs, with one the most important.
+   */
+  readonly listen: string | readonly string[];
+  /** The second port of every address; default the one above the first if it is free, else any. */
+  readonly altPort?: number;
   /** The number of this beacon among its peers; 0, the default, for one on its own. */
   readonly id?: number;
   /** `HOST:PORT` of beacons to exchange node lists with. Names that do not resolve are left out with a warning. */
   readonly peers?: readonly string[];
   /** `HOST:PORT` of a registry to announce this beacon to and to find peers at. Needs an `id`. */
   readonly registry?: string;
-  /** `HOST:PORT` that others reach this beacon at, when it is not what it listens on. */
-  readonly advertise?: string;
+  /**
+   * `HOST:PORT` that others reach this beacon at, when it is not what it listens on; one for each address. The first
+   * one is announced.
+   */
+  readonly advertise?: string | readonly string[];
   readonly limits?: Partial<BeaconLimits>;
   readonly log: Log;
   /** Ends the beacon. */
@@ -39,6 +47,10 @@ export interface BeaconServer {
   /** The IP address bound. */
   readonly address: string;
   readonly port: number;
+  /** The second port at that address. */
+  readonly altPort: number;
+  /** Every address bound, the first one included. */
+  readonly endpoints: readonly Endpoint[];
   /** Resolves when the beacon has stopped. */
   readonly finished: Promise<void>;
   stats(): Readonly<BeaconStats> & Readonly<UdpDriverStats>;
@@ -51,23 +63,33 @@ export interface BeaconServer {
  */
 export async function serveBeacon(options: BeaconServerOptions): Promise<BeaconServer> {
   const { log, id = 0 } = options;
-  const listen = await resolveListen(options.listen);
   const registry = options.registry === undefined ? undefined : parseHostPort(options.registry, "registry");
-  if (options.advertise !== undefined) parseHostPort(options.advertise, "advertised address");
+  const advertise = listOf(options.advertise);
+  for (const text of advertise) parseHostPort(text, "advertised address");
+  const peers = await resolvePeers(options.peers ?? [], log);
+  const { sockets: [socket, ...places], bound, addresses } = await openListeners({
+    listen: listOf(options.listen),
+    ...(options.altPort !== undefined && { altPort: options.altPort }),
+    advertise: await resolveAdvertised(advertise),
+  });
   const beacon = new Beacon({
     random: systemRandom,
     id,
-    peers: await resolvePeers(options.peers ?? [], log),
+    peers,
+    addresses,
     ...(options.limits && { limits: options.limits }),
   });
-  const driver = UdpDriver.bind<never>(beacon, { ...listen, clock: new SystemClock() });
+  const driver = UdpDriver.bind<never>(beacon, { socket, places, clock: new SystemClock() });
   const stats = () => ({ ...beacon.stats, ...driver.stats });
   const { host: address, port } = driver.endpoint;
-  log.info("beacon listening", { address: formatEndpoint(driver.endpoint), id });
+  for (const { main, alternate } of bound) {
+    log.info("beacon listening", { address: formatEndpoint(main), altPort: alternate.port, id });
+  }
   if (registry !== undefined && id === 0) log.warn("not announced to the registry: the beacon has no id");
   const ended = new AbortController();
   const announcing = registry === undefined || id === 0 ? Promise.resolve() : announce(beacon, {
-    ...options,
+    ...(advertise[0] !== undefined && { advertise: advertise[0] }),
+    log,
     id,
     registry,
     endpoint: driver.endpoint,
@@ -78,7 +100,8 @@ export async function serveBeacon(options: BeaconServerOptions): Promise<BeaconS
     ended.abort();
     return announcing;
   });
-  return { address, port, finished, stats };
+  const altPort = bound[0]?.alternate.port ?? 0;
+  return { address, port, altPort, endpoints: bound.map(({ main }) => main), finished, stats };
 }
 
 async function run(
@@ -104,15 +127,20 @@ function counted(stats: ReturnType<BeaconServer["stats"]>): LogFields {
   return Object.fromEntries(Object.entries(stats).filter(([, count]) => count > 0));
 }
 
-async function resolveListen(text: string): Promise<Endpoint> {
-  const { host, port } = parseHostPort(text, "address to listen on", { hostOptional: true });
-  const address = host === "" ? "0.0.0.0" : await resolveHost(host);
-  if (address === undefined) {
-    throw new PilotError("invalid_argument", `cannot resolve the host name ${host}`, {
-      hint: "give an IP address of this computer, or none to listen on all of them",
-    });
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  return typeof value === "string" ? [value] : value ?? [];
+}
+
+/** Nodes are told addresses, not names; what does not resolve is only announced. */
+async function resolveAdvertised(texts: readonly string[]): Promise<Endpoint[]> {
+  const resolved: Endpoint[] = [];
+  for (const text of texts) {
+    const { host, port } = parseHostPort(text, "advertised address");
+    const address = await resolveHost(host);
+    if (address === undefined) break;
+    resolved.push({ host: address, port });
   }
-  return { host: address, port };
+  return resolved;
 }
 
 async function resolvePeers(texts: readonly string[], log: Log): Promise<Endpoint[]> {
@@ -124,12 +152,4 @@ async function resolvePeers(texts: readonly string[], log: Log): Promise<Endpoin
     else peers.push({ host: address, port });
   }
   return peers;
-}
-
-function parseHostPort(text: string, what: string, options: { hostOptional?: boolean } = {}): Endpoint {
-  const parts = splitHostPort(text);
-  const complete = parts !== undefined &&
-    (options.hostOptional === true || (parts.host !== "" && parts.port !== 0));
-  if (complete) return parts;
-  throw new PilotError("invalid_argument", `malformed ${what}: ${text}`, { hint: ADDRESS_HINT });
 }

@@ -1,9 +1,17 @@
 import { assert, assertEquals, assertRejects } from "../assert.ts";
+import type { NatBehaviour } from "../../lib/core/nat/behaviour.ts";
+import { Node } from "../../lib/core/node.ts";
+import { nobleAead } from "../../lib/crypto/aead.ts";
+import { generateIdentity } from "../../lib/crypto/identity.ts";
+import { SystemClock } from "../../lib/io/clock.ts";
+import { UdpDriver } from "../../lib/io/driver.ts";
 import { Log } from "../../lib/io/log.ts";
+import { systemRandom } from "../../lib/io/random.ts";
 import { fromHex, toHex } from "../../lib/wire/bytes.ts";
 import { encodeBeacon } from "../../lib/wire/beacon.ts";
 import { encodeJson, type RegistryRequest } from "../../lib/wire/registry.ts";
 import { encodeLengthPrefixed, FrameSplitter } from "../../lib/wire/framing.ts";
+import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import type { Context } from "../../lib/cli/command.ts";
 import { serveCommand } from "../../services/beacon/commands/serve.ts";
@@ -12,6 +20,8 @@ import { type BeaconServer, type BeaconServerOptions, serveBeacon } from "../../
 /** A UDP client in hex on 127.0.0.1. */
 class Client {
   readonly #heard: string[] = [];
+  /** The address it heard from last. */
+  from = "";
   readonly #socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   readonly #loop = this.#receive();
 
@@ -19,8 +29,12 @@ class Client {
     return this.#socket.addr.transport === "udp" ? this.#socket.addr.port : 0;
   }
 
-  async say(server: BeaconServer, hex: string): Promise<void> {
-    await this.#socket.send(fromHex(hex), { transport: "udp", hostname: "127.0.0.1", port: server.port });
+  say(server: BeaconServer, hex: string): Promise<void> {
+    return this.sayTo({ host: "127.0.0.1", port: server.port }, hex);
+  }
+
+  async sayTo({ host: hostname, port }: Endpoint, hex: string): Promise<void> {
+    await this.#socket.send(fromHex(hex), { transport: "udp", hostname, port });
   }
 
   async hears(): Promise<string> {
@@ -39,7 +53,10 @@ class Client {
 
   async #receive(): Promise<void> {
     try {
-      for await (const [data] of this.#socket) this.#heard.push(toHex(data));
+      for await (const [data, from] of this.#socket) {
+        this.from = from.transport === "udp" ? from.hostname : "";
+        this.#heard.push(toHex(data));
+      }
     } catch {
       // Closed.
     }
@@ -88,6 +105,110 @@ Deno.test("serve: discovery, punching and relaying over real UDP", async () => {
     await b.close();
   });
 });
+
+/** A node with nothing to do but to examine its NAT, until it has. */
+async function examinedBy(server: BeaconServer): Promise<NatBehaviour> {
+  const clock = new SystemClock();
+  const random = systemRandom;
+  const options = { aead: nobleAead, random, unixTime: () => clock.unixMs(), node: 1 };
+  const node = new Node({ ...options, identity: generateIdentity(random) });
+  const driver = UdpDriver.bind(node, { host: "127.0.0.1", clock });
+  const act = (step: () => void) => {
+    node.act(clock.now(), step);
+    driver.wake();
+  };
+  act(() => {
+    node.setLocal([driver.endpoint], clock.now());
+    node.setBeacon({ host: server.address, port: server.port }, clock.now());
+  });
+  for (let tries = 0; tries < 6_000 && node.examiner.state !== "done"; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  driver.close();
+  await driver.finished;
+  return node.nat;
+}
+
+Deno.test("serve: a node learns by a second port that nothing translates its address", async () => {
+  await withBeacon({}, async (server) => {
+    assert(server.altPort > 0 && server.altPort !== server.port);
+    assertEquals(await examinedBy(server), {
+      isTranslated: false,
+      mapping: "endpoint-independent",
+      mappingIsPresumed: true,
+      filtering: "address-dependent",
+      filteringIsBound: true,
+      ports: "preserving",
+    });
+  });
+});
+
+Deno.test({
+  name: "serve: with two addresses it tells all, and is a beacon at both",
+  // Elsewhere 127.0.0.2 is no address of the computer.
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await withBeacon({ listen: ["127.0.0.1:0", "127.0.0.2:0"] }, async (server) => {
+      assertEquals(await examinedBy(server), {
+        isTranslated: false,
+        mapping: "endpoint-independent",
+        filtering: "endpoint-independent",
+        ports: "preserving",
+      });
+      const [, second] = server.endpoints;
+      assert(second?.host === "127.0.0.2" && server.stats().examines > 4);
+      const [a, b] = [new Client(), new Client()];
+      await a.say(server, "0100000001");
+      assertEquals(await a.hears(), `02047f000001${portHex(a.port)}`);
+      await b.sayTo(second, "0100000002");
+      assertEquals(await b.hears(), `02047f000001${portHex(b.port)}`);
+      await a.say(server, "050000000100000002aabb");
+      assertEquals(await b.hears(), "0600000001aabb");
+      await b.sayTo(second, "050000000200000001cc");
+      assertEquals(await a.hears(), "0600000002cc");
+      assertEquals([a.from, b.from], ["127.0.0.1", "127.0.0.2"]);
+      await a.close();
+      await b.close();
+    });
+  },
+});
+
+Deno.test("serve: the second port is the one that is asked for, or else one that is free", async () => {
+  await withBeacon({}, async (server) => {
+    const altPort = server.altPort;
+    const taken = await assertRejects(
+      () => withBeacon({ altPort }, () => Promise.resolve()),
+      PilotError,
+      `port ${altPort} is already in use`,
+    );
+    assertEquals(taken.code, "already_exists");
+  });
+  const { below, close } = belowTaken();
+  await withBeacon({ listen: `127.0.0.1:${below}` }, (server) => {
+    assert(server.altPort > 0 && server.altPort !== below + 1);
+    return Promise.resolve();
+  });
+  close();
+});
+
+/** A free port below one that is taken. */
+function belowTaken(): { below: number; close: () => void } {
+  for (;;) {
+    const { addr, ...socket } = listenAt(0);
+    try {
+      listenAt(addr.port - 1).close();
+      return { below: addr.port - 1, close: socket.close };
+    } catch {
+      socket.close();
+    }
+  }
+}
+
+function listenAt(port: number): { addr: { port: number }; close: () => void } {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port });
+  const bound = socket.addr.transport === "udp" ? socket.addr.port : 0;
+  return { addr: { port: bound }, close: () => socket.close() };
+}
 
 /** A registry that answers from a script and keeps what it was asked. */
 async function fakeRegistry(beacons: { id: number; addr: string }[]) {
@@ -198,6 +319,7 @@ Deno.test("serve: a port in use and malformed addresses are clear errors", async
     { peers: [":9001"] },
     { registry: "nowhere" },
     { advertise: "host:0" },
+    { listen: [] },
   ];
   for (const options of malformed) {
     const error = await assertRejects(
@@ -244,7 +366,9 @@ Deno.test("command: prints where it listens and runs until it is told to stop", 
   const [result] = results;
   const data: Record<string, unknown> = { ...result?.data };
   assert(typeof data["port"] === "number" && data["port"] > 0);
-  assertEquals(data, { address: "127.0.0.1", port: data["port"] });
+  const { port, alt_port } = data;
+  assert(typeof alt_port === "number" && alt_port > 0 && alt_port !== port);
+  assertEquals(data, { address: "127.0.0.1", port, alt_port, listen: [`127.0.0.1:${port}`] });
   assertEquals(result?.text, `✓ Beacon listening on 127.0.0.1:${data["port"]}`);
   stop.abort();
   await running;

@@ -13,9 +13,18 @@ export const serveCommand: Command = {
     {
       name: "listen",
       kind: "string",
-      summary: "UDP address to listen on; port 0 picks a free one",
+      summary:
+        "UDP address to listen on, port 0 picks a free one; a second address lets agents tell more of their NATs",
       default: ":9001",
       placeholder: "HOST:PORT",
+      repeatable: true,
+    },
+    {
+      name: "alt-port",
+      kind: "number",
+      summary:
+        "Second port of every address, for the examination of NATs; default the next one, if it is free",
+      placeholder: "PORT",
     },
     {
       name: "beacon-id",
@@ -40,13 +49,19 @@ export const serveCommand: Command = {
     {
       name: "advertise",
       kind: "string",
-      summary: "Address to announce, if others reach this beacon at another one than it listens on",
+      summary:
+        "Address to announce, if others reach this beacon at another one than it listens on; one per --listen",
       placeholder: "HOST:PORT",
+      repeatable: true,
     },
     ...LOG_FLAGS,
   ],
-  returns: '{"address":string,"port":number}',
-  examples: ["beacon serve", "beacon serve --listen 127.0.0.1:0"],
+  returns: '{"address":string,"port":number,"alt_port":number,"listen":[string]}',
+  examples: [
+    "beacon serve",
+    "beacon serve --listen 127.0.0.1:0",
+    "beacon serve --listen 203.0.113.1:9001 --listen 203.0.113.2:9001",
+  ],
   run,
 };
 
@@ -56,23 +71,30 @@ async function run(context: Context): Promise<void> {
   const { formatEndpoint } = await import("../../../lib/wire/endpoint.ts");
   const { flags, out, signal } = context;
   const registry = flags.string("registry");
-  const advertise = flags.string("advertise");
+  const altPort = flags.number("alt-port");
   const server = await serveBeacon({
-    listen: flags.string("listen") ?? ":9001",
+    listen: flags.strings("listen"),
+    ...(altPort !== undefined && { altPort: portNumber(altPort) }),
     id: beaconId(flags.number("beacon-id") ?? 0),
     peers: flags.strings("peers").flatMap((list) => list.split(",")).map((peer) => peer.trim())
       .filter((peer) => peer !== ""),
     ...(registry !== undefined && { registry }),
-    ...(advertise !== undefined && { advertise }),
+    advertise: flags.strings("advertise"),
     log: new Log(logSettings(flags)),
     signal,
   });
-  const { address, port } = server;
+  const { address, port, altPort: alt_port } = server;
+  const listen = server.endpoints.map(formatEndpoint);
   out.result(
-    { address, port },
-    () => `✓ Beacon listening on ${formatEndpoint({ host: address, port })}`,
+    { address, port, alt_port, listen },
+    () => `✓ Beacon listening on ${listen.join(", ")}`,
   );
   await server.finished;
+}
+
+function portNumber(value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
+  throw new PilotError("invalid_argument", `${value} is not a port`, { hint: "ports are 1 to 65535" });
 }
 
 function beaconId(value: number): number {
