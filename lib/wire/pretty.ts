@@ -3,6 +3,13 @@
 import { formatSocketAddress } from "./address.ts";
 import { type BeaconMessage, decodeBeacon } from "./beacon.ts";
 import { formatEndpoint } from "./endpoint.ts";
+import {
+  decodeExamine,
+  decodeExamineReply,
+  type ExaminePlace,
+  ExamineType,
+  isExamineDatagram,
+} from "./examine.ts";
 import { decodePacket, Flag, type Packet, Protocol } from "./packet.ts";
 import { decodeSack } from "./sack.ts";
 import { decodeFrame, isBeaconDatagram } from "./tunnel.ts";
@@ -10,6 +17,7 @@ import { viewOf } from "./uint.ts";
 
 /** What a datagram on a tunnel or beacon socket is; a malformed one is named with the reason. */
 export function describeDatagram(data: Uint8Array): string {
+  if (isExamineDatagram(data)) return describeExamine(data);
   return isBeaconDatagram(data) ? describeBeacon(data) : describeFrame(data);
 }
 
@@ -70,6 +78,24 @@ function describeBeacon(data: Uint8Array): string {
   return typeof message === "string"
     ? `${data.length} bytes, no beacon message: ${message}`
     : `${message.kind} ${describeBeaconFields(message)}`;
+}
+
+function describeExamine(data: Uint8Array): string {
+  if (data[0] === ExamineType.EXAMINE) {
+    const question = decodeExamine(data);
+    if (typeof question === "string") return `${data.length} bytes, no examine: ${question}`;
+    return `examine from ${describePlace(question.from)}${
+      question.port === 0 ? "" : ` to port ${question.port}`
+    }`;
+  }
+  const reply = decodeExamineReply(data);
+  if (typeof reply === "string") return `${data.length} bytes, no examine_reply: ${reply}`;
+  return `examine_reply from ${describePlace(reply.from)} seen ${formatEndpoint(reply.seen)}`;
+}
+
+function describePlace({ otherAddress, otherPort }: ExaminePlace): string {
+  if (!otherAddress) return otherPort ? "other port" : "here";
+  return otherPort ? "other address and port" : "other address";
 }
 
 function describeBeaconFields(message: BeaconMessage): string {

@@ -3,7 +3,7 @@
  */
 
 import { Node } from "../../lib/core/node.ts";
-import { localAddresses, resolveHost } from "../../lib/io/addresses.ts";
+import { resolveHost } from "../../lib/io/addresses.ts";
 import { chooseAead } from "../../lib/io/aead_choice.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { UdpDriver } from "../../lib/io/driver.ts";
@@ -11,7 +11,7 @@ import { loadOrCreateIdentity } from "../../lib/io/identity_file.ts";
 import { Log, LogFile } from "../../lib/io/log.ts";
 import { pause, retryDelay } from "../../lib/io/pause.ts";
 import { systemRandom } from "../../lib/io/random.ts";
-import { type Endpoint, formatEndpoint } from "../../lib/wire/endpoint.ts";
+import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { VERSION } from "../../lib/wire/version.ts";
 import { Agent } from "./agent.ts";
 import type { AgentInfo } from "./api.ts";
@@ -83,7 +83,6 @@ export async function serveAgent(
       return result;
     },
   };
-  access.act((node, now) => node.setLocal(localEndpoints(driver.endpoint), now));
   access.act((node, now) => node.tunnels.setNeverFragments(driver.dontFragment, now));
   const unwatch = watchLocalEndpoints(
     driver.endpoint,
@@ -161,12 +160,6 @@ export async function serveAgent(
   await registration.leave();
   await end();
   await socket.finished;
-}
-
-/** Where a socket bound to `bound` is on this computer: there, or at every address when that is unspecified. */
-function localEndpoints({ host, port }: Endpoint): Endpoint[] {
-  const hosts = host === "0.0.0.0" || host === "::" ? localAddresses() : [host];
-  return hosts.map((host) => ({ host, port }));
 }
 
 interface BeaconFollower {

@@ -82,6 +82,11 @@ export class SimAgent {
     return this.node.node;
   }
 
+  /** How many sockets beside its main one it has open. */
+  get extraSockets(): number {
+    return this.#socket.extraSockets;
+  }
+
   get address(): Address {
     return { network: 0, node: this.id };
   }
@@ -103,9 +108,7 @@ export class SimAgent {
       ...(this.options.hostname === undefined ? {} : { hostname: this.options.hostname }),
     });
     if (reply?.type !== "register_ok") throw new Error(`not registered: ${JSON.stringify(reply)}`);
-    const port = this.options.port ?? TUNNEL_PORT;
     this.act((node, now) => {
-      node.setLocal(this.host.addresses.map((host) => ({ host, port })), now);
       if (this.world.beacon !== undefined) node.setBeacon(this.world.beacon, now);
       node.handleRegistered(reply.node_id, now);
     });

@@ -34,6 +34,14 @@ Deno.test("pretty: one line for each kind of datagram", () => {
     ["0100000001", "discover node=1"],
     ["0204cb0071079c40 00", "discover_reply 203.0.113.7:40000 trailer=1"],
     ["030000000100000002", "punch_request 1 > 2"],
+    [`0b00 0102030405060708 0000 ${"00".repeat(52)}`, "examine from here"],
+    [`0b03 0102030405060708 9c40 ${"00".repeat(52)}`, "examine from other address and port to port 40000"],
+    ["0b00", "2 bytes, no examine: short"],
+    [
+      "0c02 0102030405060708 04 ca027203 9946 0000 00",
+      "examine_reply from other port seen 203.0.113.7:40000",
+    ],
+    ["0c01", "2 bytes, no examine_reply: short"],
     ["0410 20010db8000000000000000000000007 9c40", "punch_command [2001:db8::7]:40000"],
     [
       `050000000100000002 50494c54 ${syn}`,
@@ -45,7 +53,7 @@ Deno.test("pretty: one line for each kind of datagram", () => {
     ["0a01", "notify reason=1"],
     ["", "0 bytes, no frame: short"],
     ["50494c46", "4 bytes, no frame: magic"],
-    ["0b", "1 bytes, no beacon message: type"],
+    ["0f", "1 bytes, no beacon message: type"],
     [`50494c54 ${"00".repeat(34)}`, "PILT no packet: checksum"],
   ];
   for (const [hex, line] of lines) assertEquals(describeDatagram(fromHex(hex)), line);
