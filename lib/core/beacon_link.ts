@@ -41,12 +41,15 @@ export interface BeaconLinkOptions {
   readonly self: () => number;
   /** Whether to send towards a node that wants to punch; `undefined` when the beacon does not name it. */
   readonly mayPunch: (node: number | undefined, now: Instant) => boolean;
+  /** How long the NAT's mapping towards the beacon may be left alone, milliseconds. */
+  readonly keepAlive?: () => number;
 }
 
 /** The link to one beacon. Without a beacon it does nothing. */
 export class BeaconLink {
   readonly #self: () => number;
   readonly #mayPunch: BeaconLinkOptions["mayPunch"];
+  readonly #keepAlive: () => number;
   #beacon: Endpoint | undefined;
   readonly #timers = new Timers<TimerKey>();
   readonly #transmits: Transmit[] = [];
@@ -65,6 +68,7 @@ export class BeaconLink {
   constructor(options: BeaconLinkOptions) {
     this.#self = options.self;
     this.#mayPunch = options.mayPunch;
+    this.#keepAlive = options.keepAlive ?? (() => DISCOVER_INTERVAL_MS);
   }
 
   /** Uses the beacon at `endpoint` from now on, or none. */
@@ -164,7 +168,7 @@ export class BeaconLink {
     // A repeated discovery makes the sample ambiguous, as in RFC 6298 section 3 (Karn's algorithm).
     if (this.#unanswered === 1) this.#rtt = now - this.#sentAt;
     this.#unanswered = 0;
-    this.#timers.set("discover", now + DISCOVER_INTERVAL_MS);
+    this.#timers.set("discover", now + this.#keepAlive());
     const isNew = this.#reflexive === undefined || !sameEndpoint(this.#reflexive, endpoint);
     this.#reflexive = endpoint;
     this.#tell(true);

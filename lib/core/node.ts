@@ -68,8 +68,10 @@ export class Node implements Machine<NodeEvent> {
     this.#isPublic = options.isPublic ?? false;
     this.#offer = new Offer(options.profile);
     const self = () => this.#node;
+    const keepAlive = () => this.examiner.keepAliveMs;
     this.beacon = new BeaconLink({
       self,
+      keepAlive,
       // A beacon that does not say who wants to punch is obeyed only by nodes that have somebody to wait for.
       mayPunch: (node, now) =>
         node === undefined
@@ -96,6 +98,7 @@ export class Node implements Machine<NodeEvent> {
     this.tunnels = new Tunnels({
       ...options,
       self,
+      keepAlive,
       abilities: this.#offer.abilities,
       maySeeUs: (node) => this.trust.isTrusted(node),
       vias: this.#vias,

@@ -11,6 +11,7 @@ import { mergeBehaviour, type NatBehaviour, sameBehaviour } from "./behaviour.ts
 import { Examination } from "./examination.ts";
 import { isTranslated } from "./judge.ts";
 import { LifetimeSearch } from "./lifetime.ts";
+import { KEEPALIVE_DEFAULT_MS, KEEPALIVE_RESTLESS_MS } from "./lifetime_bounds.ts";
 
 /** Distance of examinations when nothing changes, milliseconds; each is up to a tenth shorter or longer. */
 export const EXAMINE_INTERVAL_MS = 1_800_000;
@@ -54,6 +55,8 @@ export class Examiner {
   #lifetimeAt: Instant | undefined;
   #state: ExaminerState = "idle";
   #failures = 0;
+  /** The outside port has changed on this network. */
+  #isRestless = false;
   #startedAt: Instant | undefined;
   #dueAt: Instant | undefined;
   /** What the last examination on this network found. */
@@ -75,8 +78,10 @@ export class Examiner {
   }
 
   /** How long a mapping may be left alone, milliseconds. */
-  get keepAliveMs(): number | undefined {
-    return this.#lifetime?.keepAliveMs;
+  get keepAliveMs(): number {
+    const interval = this.#lifetime?.keepAliveMs ?? KEEPALIVE_DEFAULT_MS;
+    if (!this.#isRestless || this.#lifetime?.isFinished === true) return interval;
+    return Math.min(interval, KEEPALIVE_RESTLESS_MS);
   }
 
   /** Uses another beacon from now on, or none. */
@@ -106,10 +111,14 @@ export class Examiner {
       if (this.#state === "idle" && this.#run === undefined) this.#examineSoon(now);
       return;
     }
-    this.#stop();
+    this.#run?.close();
+    this.#run = undefined;
     this.#examineSoon(now);
+    if (before === undefined) return;
+    this.#isRestless = before.host === endpoint.host;
+    if (this.#isRestless) return this.#lifetime?.noteUpset();
     // Another address is another network: nothing of the old one holds.
-    if (before === undefined || before.host === endpoint.host) return;
+    this.#stop();
     this.#found = {};
     this.#lifetime = undefined;
     this.#elsewhere.clear();

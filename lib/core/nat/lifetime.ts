@@ -47,6 +47,7 @@ export class LifetimeSearch {
   #next: Instant | undefined;
   #bounds: LifetimeBounds = { alive: 0 };
   #failures = 0;
+  #isUpset = false;
   #finished = false;
   readonly #transmits: Transmit[] = [];
 
@@ -70,6 +71,11 @@ export class LifetimeSearch {
   /** How long a mapping may be left alone by what is known so far, milliseconds. */
   get keepAliveMs(): number {
     return keepAliveMs(this.#bounds);
+  }
+
+  /** Mappings were lost, perhaps for other reasons than silence: that of this round may be among them. */
+  noteUpset(): void {
+    this.#isUpset = true;
   }
 
   handleDatagram(from: Endpoint, data: Uint8Array, now: Instant, via: number): boolean {
@@ -126,11 +132,11 @@ export class LifetimeSearch {
       this.#goTo("silence", spokeAt + (nextSilence(this.#bounds) ?? 0));
     } else if (this.#step === "probe") {
       this.#found({ ...this.#bounds, alive: this.#asked() }, now);
-    } else if (reply.seen.host === this.#outside?.host) {
-      this.#found({ ...this.#bounds, dead: this.#asked() }, now);
-    } else {
-      // The two sockets have different outside addresses: the answer went to somebody else.
+    } else if (this.#isUpset || reply.seen.host !== this.#outside?.host) {
+      // Or the two sockets have different outside addresses, and the answer went to somebody else.
       this.#fail(now);
+    } else {
+      this.#found({ ...this.#bounds, dead: this.#asked() }, now);
     }
   }
 
@@ -146,6 +152,7 @@ export class LifetimeSearch {
 
   #found(bounds: LifetimeBounds, now: Instant): void {
     this.#bounds = bounds;
+    this.#failures = 0;
     if (nextSilence(bounds) === undefined) this.#finish();
     else this.#goTo("open", now + LIFETIME_GAP_MS);
   }
@@ -162,6 +169,7 @@ export class LifetimeSearch {
 
   #goTo(step: Step, at: Instant): void {
     this.#step = step;
+    if (step === "open") this.#isUpset = false;
     this.#question = undefined;
     this.#next = at;
   }

@@ -20,6 +20,8 @@ const CLOSE = 1.25;
 
 /** Keep-alives: as frequent as this while nothing is known, and never more or less frequent than these, milliseconds. */
 export const KEEPALIVE_DEFAULT_MS = 20_000;
+/** Until more is known, when the outside port has changed by itself: perhaps the mapping had been forgotten. */
+export const KEEPALIVE_RESTLESS_MS = 10_000;
 export const KEEPALIVE_MIN_MS = 5_000;
 export const KEEPALIVE_MAX_MS = 25_000;
 /** The share of a lifetime after which it is time for a keep-alive. */

@@ -32,6 +32,8 @@ export interface PathsOptions {
   readonly ceiling?: (route: Route) => number;
   /** An extra socket is not used by any path any more. */
   readonly release?: (via: number) => void;
+  /** How long a proven direct path may be left alone, milliseconds. */
+  readonly keepAlive?: () => number;
 }
 
 /** What the operator is told of the way to a peer. */
@@ -283,9 +285,13 @@ export class Paths {
     return false;
   }
 
+  #keepAlive(): number {
+    return this.#options.keepAlive?.() ?? PATH_KEEPALIVE_MS;
+  }
+
   #prove(path: Path, now: Instant): boolean {
     path.noteAnswered(now);
-    path.nextProbe = now + (path.isSettling ? SETTLE_MS : PATH_KEEPALIVE_MS);
+    path.nextProbe = now + (path.isSettling ? SETTLE_MS : this.#keepAlive());
     const news = !path.isProven;
     path.isProven = true;
     path.pmtu.start(path.rtt ?? 0, now);
@@ -308,7 +314,7 @@ export class Paths {
 
   #advance(path: Path, now: Instant): void {
     if (path.isProven) {
-      path.nextProbe = now + PATH_KEEPALIVE_MS;
+      path.nextProbe = now + this.#keepAlive();
       path.misses++;
       path.silentMisses++;
       path.sentSinceHeard ??= now;

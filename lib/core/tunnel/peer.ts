@@ -26,6 +26,8 @@ export interface PeerContext {
   readonly ceiling: (route: Route, transport: TransportOption | undefined) => number;
   /** An extra socket is not used by any path to the peer any more. */
   readonly release?: (node: number, via: number) => void;
+  /** How long a NAT's mapping may be left alone, milliseconds. */
+  readonly keepAlive?: () => number;
 }
 
 /** Addresses of a peer that are remembered. */
@@ -86,6 +88,7 @@ export class Peer {
       random: () => new DataView(context.random(new Uint8Array(4)).buffer).getUint32(0),
       ceiling: (route) => context.ceiling(route, this.transport),
       release: (via) => context.release?.(node, via),
+      ...(context.keepAlive === undefined ? {} : { keepAlive: context.keepAlive }),
     }, now);
   }
 

@@ -36,6 +36,8 @@ export type TunnelOptions =
     /** Numbers of extra sockets; without them, and unless `search` is set, ports are not searched. */
     readonly vias?: ViaNumbers;
     readonly search?: boolean;
+    /** How long a NAT's mapping may be left alone, milliseconds. */
+    readonly keepAlive?: () => number;
   };
 
 /** The largest payload that every path carries, bytes. */
