@@ -63,27 +63,17 @@ export class UpnpClient implements MappingClient {
   }
 
   async map(request: MapRequest, signal: AbortSignal): Promise<Lease | MappingFailure> {
-    const service = this.#service;
-    if (service === undefined) return failure("unsupported", "UPnP: no service found");
-    const granted = service.type.endsWith("WANIPConnection:2")
-      ? await this.#addAny(service, request, signal)
-      : await this.#addSpecific(service, request, signal);
-    if (isFailure(granted)) return granted;
-    const host = await externalAddress(service, signal);
-    if (typeof host !== "string") return host;
-    const { internal, lifetimeSecs } = request;
-    return checkedLease({ internal, external: { host, port: granted.port }, lifetimeSecs });
+    return await this.#withService(signal, (service) => this.#map(service, request, signal));
   }
 
-  async check(lease: Lease, signal: AbortSignal): Promise<"kept" | "lost" | "silent"> {
-    const service = this.#service;
-    if (service === undefined) return "lost";
-    const { internal, external } = lease;
-    const entry = await call(service, "GetSpecificPortMappingEntry", {
-      args: mappingName(external.port),
+  async check({ internal, external }: Lease, signal: AbortSignal): Promise<"kept" | "lost" | "silent"> {
+    const args = mappingName(external.port);
+    const entry = await this.#withService(
       signal,
-    });
-    if (isFailure(entry)) return "silent";
+      (service) => call(service, "GetSpecificPortMappingEntry", { args, signal }),
+    );
+    const service = this.#service;
+    if (isFailure(entry) || service === undefined) return "silent";
     if (entry.kind === "fault") {
       // Other faults come from routers that do not know the call; renewing is enough for those.
       return entry.code === UpnpError.NO_SUCH_ENTRY ? "lost" : "kept";
@@ -99,6 +89,38 @@ export class UpnpClient implements MappingClient {
   async unmap({ external }: Lease, signal: AbortSignal): Promise<void> {
     if (this.#service === undefined) return;
     await call(this.#service, "DeletePortMapping", { args: mappingName(external.port), signal });
+  }
+
+  /** Calls the service; where nobody takes the call, looks for it again once: routers that restart change ports. */
+  async #withService<Result extends object>(
+    signal: AbortSignal,
+    use: (service: ConnectionService) => Promise<Result | MappingFailure>,
+  ): Promise<Result | MappingFailure> {
+    if (this.#service !== undefined) {
+      const result = await use(this.#service);
+      if (!isFailure(result) || result.reason !== "unreachable") return result;
+      this.#service = undefined;
+    }
+    const problem = await this.probe(signal);
+    if (problem !== undefined) return problem;
+    return this.#service === undefined
+      ? failure("unsupported", "UPnP: no service found")
+      : await use(this.#service);
+  }
+
+  async #map(
+    service: ConnectionService,
+    request: MapRequest,
+    signal: AbortSignal,
+  ): Promise<Lease | MappingFailure> {
+    const granted = service.type.endsWith("WANIPConnection:2")
+      ? await this.#addAny(service, request, signal)
+      : await this.#addSpecific(service, request, signal);
+    if (isFailure(granted)) return granted;
+    const host = await externalAddress(service, signal);
+    if (typeof host !== "string") return host;
+    const { internal, lifetimeSecs } = request;
+    return checkedLease({ internal, external: { host, port: granted.port }, lifetimeSecs });
   }
 
   async #discover(signal: AbortSignal): Promise<readonly ConnectionService[] | MappingFailure> {

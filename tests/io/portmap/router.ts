@@ -62,12 +62,12 @@ export class FakeRouter {
   epochSecs = 1000;
   readonly #control = Deno.listenDatagram({ transport: "udp", hostname: LOOPBACK, port: 0 });
   readonly #ssdp = Deno.listenDatagram({ transport: "udp", hostname: LOOPBACK, port: 0 });
-  readonly #http = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  readonly #finished = Promise.all([
+  #http = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  readonly #finished = [
     serveUdp(this.#control, (data) => this.#handleControl(data), () => this.traits.mouth),
     serveUdp(this.#ssdp, (data) => this.#handleSearch(data)),
-    this.#serveHttp(),
-  ]);
+    this.#serveHttp(this.#http),
+  ];
 
   constructor(traits: Partial<RouterTraits> = {}) {
     Object.assign(this.traits, traits);
@@ -85,17 +85,21 @@ export class FakeRouter {
     return this.#http.addr.port;
   }
 
-  /** Forgets everything, as after a power cut. */
+  /** Forgets everything, as after a power cut, and serves HTTP at another port. */
   restart(): void {
     this.table.clear();
     this.epochSecs = 0;
+    const old = this.#http;
+    this.#http = Deno.listen({ hostname: LOOPBACK, port: 0 });
+    this.#finished.push(this.#serveHttp(this.#http));
+    old.close();
   }
 
   async close(): Promise<void> {
     this.#control.close();
     this.#ssdp.close();
     this.#http.close();
-    await this.#finished;
+    await Promise.all(this.#finished);
   }
 
   #handleControl(data: Uint8Array): readonly Uint8Array[] {
@@ -176,9 +180,9 @@ export class FakeRouter {
     return [encodeUtf8(`HTTP/1.1 200 OK\r\nST: ${target}\r\nLocation: ${location}\r\nEXT:\r\n\r\n`)];
   }
 
-  async #serveHttp(): Promise<void> {
+  async #serveHttp(listener: Deno.TcpListener): Promise<void> {
     const serving: Promise<void>[] = [];
-    for await (const socket of this.#http) serving.push(this.#serveConnection(socket).catch(() => {}));
+    for await (const socket of listener) serving.push(this.#serveConnection(socket).catch(() => {}));
     await Promise.all(serving);
   }
 
