@@ -75,7 +75,7 @@ export function parseIpv6Routes(text: string): Route[] {
     const bits = Number.parseInt(flags, 16);
     const prefixLength = Number.parseInt(length, 16);
     const rank = Number.parseInt(metric, 16);
-    if (Number.isNaN(prefixLength) || Number.isNaN(rank) || (bits & UP) === 0 || (bits & REJECT) !== 0) {
+    if (!(prefixLength <= 128) || Number.isNaN(rank) || (bits & UP) === 0 || (bits & REJECT) !== 0) {
       return [];
     }
     return [{

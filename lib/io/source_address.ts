@@ -40,11 +40,11 @@ export async function sourceAddressTowards(host: string): Promise<string | undef
   if (bytes === undefined) return undefined;
   const to = ipFromBytes(bytes);
   if (libc !== undefined && zone === undefined) return askKernel(libc, { host: to, port: PORT });
-  return await guess(to, zone);
+  return await guessSource(to, zone);
 }
 
 /** `sourceAddressTowards` without the kernel's help. */
-export async function guess(host: string, zone?: string): Promise<string | undefined> {
+export async function guessSource(host: string, zone?: string): Promise<string | undefined> {
   if (addressScope(host) === "loopback") return host.includes(":") ? "::1" : host;
   const family = host.includes(":") ? 6 : 4;
   const routes = await readRoutes(family);
