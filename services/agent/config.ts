@@ -33,6 +33,12 @@ export interface HostPort {
 
 const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
 
+/** Whether to ask the router for a public port: `auto` behind a NAT only, `off` never. */
+export const PORT_MAPPING_MODES = ["auto", "off"] as const;
+
+/** One of `PORT_MAPPING_MODES`. */
+export type PortMappingMode = typeof PORT_MAPPING_MODES[number];
+
 /** Everything an agent needs to run. All paths are absolute. */
 export interface AgentOptions {
   readonly home: string;
@@ -56,6 +62,8 @@ export interface AgentOptions {
   readonly public: boolean;
   /** Longest datagram, bytes of UDP payload; `undefined`: whatever the path carries. */
   readonly maxDatagram: number | undefined;
+  /** Whether to ask the router for a public port. */
+  readonly portMapping: PortMappingMode;
   readonly log: {
     readonly level: LogLevel;
     readonly format: LogFormat;
@@ -73,6 +81,7 @@ export interface AgentFlags extends PathSources {
   readonly hostname?: string | undefined;
   readonly owner?: string | undefined;
   readonly public?: boolean | undefined;
+  readonly portMapping?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly logFormat?: string | undefined;
   /** Where the log goes; `undefined` for standard error. */
@@ -136,6 +145,11 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
     owner: flags.owner ?? "",
     public: flags.public ?? false,
     maxDatagram: datagramSize(flags.env("PILOT_MAX_DATAGRAM")),
+    portMapping: oneOf(
+      PORT_MAPPING_MODES,
+      "port-mapping",
+      flags.portMapping ?? (flags.env("PILOT_PORT_MAPPING") || "auto"),
+    ),
     log: {
       level: oneOf(LOG_LEVELS, "log-level", flags.logLevel ?? "info"),
       format: oneOf(LOG_FORMATS, "log-format", flags.logFormat ?? "text"),

@@ -11,12 +11,7 @@ import {
   type PortMapping,
 } from "../../lib/io/portmap/port_mapping.ts";
 import { type Endpoint, formatEndpoint } from "../../lib/wire/endpoint.ts";
-
-/** `auto`: behind a NAT only. `off`: never. */
-export const PORT_MAPPING_MODES = ["auto", "off"] as const;
-
-/** Whether to ask the router for a port. */
-export type PortMappingMode = typeof PORT_MAPPING_MODES[number];
+import type { PortMappingMode } from "./config.ts";
 
 /** How often the network is looked at, milliseconds. */
 const POLL_MS = 2_000;

@@ -22,6 +22,7 @@ import type { AgentOptions, HostPort } from "./config.ts";
 import { Inbox } from "./inbox.ts";
 import { watchLocalEndpoints } from "./local_endpoints.ts";
 import { serveLocal } from "./local/serve.ts";
+import { keepPortMapped } from "./port_mapping.ts";
 import { Registration } from "./registration.ts";
 import { loadTrust, TrustSaver } from "./trust_saver.ts";
 
@@ -149,6 +150,15 @@ export async function serveAgent(
     hooks.failed(error);
     stopping.abort();
   });
+  const mapped = keepPortMapped({
+    mode: options.portMapping,
+    local: driver.endpoint,
+    reflexive: () => node.beacon.reflexive,
+    tell: (endpoint) => access.act((node, now) => node.setMapped(endpoint, now)),
+    seed: identity.seed,
+    log: log.with({ part: "router" }),
+    signal: until,
+  });
   const beacon = followBeacon(options.beacon, { access, until });
   await discovered(node, until);
   const registered = await registration.start(until);
@@ -156,7 +166,7 @@ export async function serveAgent(
   log.info("agent ready", { socket: options.socket, endpoint: formatEndpoint(driver.endpoint) });
 
   if (!until.aborted) await new Promise<void>((resolve) => until.addEventListener("abort", () => resolve()));
-  await Promise.all([registered.finished, beacon, agent.close()]);
+  await Promise.all([registered.finished, beacon, mapped.finished, agent.close()]);
   await registration.leave();
   await end();
   await socket.finished;

@@ -1,7 +1,8 @@
 import { Log } from "../../lib/io/log.ts";
 import { mapPort, type MapPortOptions } from "../../lib/io/portmap/port_mapping.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
-import { keepPortMapped, type PortMappingMode } from "../../services/agent/port_mapping.ts";
+import type { PortMappingMode } from "../../services/agent/config.ts";
+import { keepPortMapped } from "../../services/agent/port_mapping.ts";
 import { assertEquals } from "../assert.ts";
 import { FakeRouter } from "../io/portmap/router.ts";
 import { until } from "../io/portmap/surroundings.ts";

@@ -40,6 +40,7 @@ Deno.test("one home decides all files", async () => {
       owner: "",
       public: false,
       maxDatagram: undefined,
+      portMapping: "auto",
       log: { level: "info", format: "text", file: undefined },
     });
     const elsewhere = resolveAgentOptions({ home, identity: `${home}/keys/a.key`, env: env({}) });
@@ -122,6 +123,7 @@ Deno.test("values that do not parse are refused with a sample", async () => {
       [{ beacon: "h:0" }, "beacon is not HOST:PORT"],
       [{ beacon: "h:70000" }, "beacon is not HOST:PORT"],
       [{ listen: "x" }, "listen is not HOST:PORT"],
+      [{ portMapping: "maybe" }, "port-mapping is not one of auto, off: maybe"],
       [{ logLevel: "loud" }, "log-level is not one of debug, info, warn, error"],
     ];
     for (const [flags, message] of table) {
@@ -170,6 +172,28 @@ Deno.test("PILOT_MAX_DATAGRAM: bytes within bounds, or an error", async () => {
     for (const text of ["1221", "65508", "1e4", "-1", "1252 ", "0x500", "1252.5"]) {
       assertEquals(assertThrows(() => size(text), PilotError).code, "invalid_argument", text);
     }
+    return Promise.resolve();
+  });
+});
+
+Deno.test("port mapping: the flag, else PILOT_PORT_MAPPING, else auto", async () => {
+  await inTempHome((home) => {
+    const mode = (flag: string | undefined, text: string | undefined) =>
+      resolveAgentOptions({
+        home,
+        portMapping: flag,
+        env: env(text === undefined ? {} : { PILOT_PORT_MAPPING: text }),
+      }).portMapping;
+    assertEquals(
+      [
+        mode(undefined, undefined),
+        mode(undefined, ""),
+        mode(undefined, "off"),
+        mode("auto", "off"),
+        mode("off", "auto"),
+      ],
+      ["auto", "auto", "off", "auto", "off"],
+    );
     return Promise.resolve();
   });
 });

@@ -46,6 +46,13 @@ export const startCommand: Command = {
     },
     { name: "owner", kind: "string", placeholder: "TEXT", summary: "Label sent to the registry" },
     { name: "public", kind: "boolean", summary: "Let everybody see the endpoint" },
+    {
+      name: "port-mapping",
+      kind: "string",
+      placeholder: "MODE",
+      summary:
+        "Ask the router for a public port (PCP, NAT-PMP, UPnP): auto or off (else PILOT_PORT_MAPPING, auto)",
+    },
     { name: "foreground", kind: "boolean", summary: "Run in this terminal, log to standard error" },
     ...LOG_FLAGS,
     { name: "wait", kind: "duration", default: "15s", summary: "Longest wait until the agent is ready" },
@@ -143,6 +150,7 @@ async function resolveOptions(context: Context): Promise<AgentOptions> {
     hostname: flags.string("hostname"),
     owner: flags.string("owner"),
     public: flags.boolean("public"),
+    portMapping: flags.string("port-mapping"),
     logLevel: flags.string("log-level"),
     logFormat: flags.string("log-format"),
     // In the background the agent rotates its own log; what the runtime prints goes to the same file.
@@ -169,6 +177,7 @@ function foregroundLine(options: AgentOptions, more: { report: string; context: 
     `--hostname=${options.hostname}`,
     `--owner=${options.owner}`,
     `--public=${options.public}`,
+    `--port-mapping=${options.portMapping}`,
     `--log-level=${flags.string("log-level") ?? "info"}`,
     `--log-format=${flags.string("log-format") ?? "text"}`,
   ];
