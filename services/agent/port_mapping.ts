@@ -15,6 +15,8 @@ import type { PortMappingMode } from "./config.ts";
 
 /** How often the network is looked at, milliseconds. */
 const POLL_MS = 2_000;
+/** The same while the beacon has not answered yet, milliseconds. */
+const FIRST_POLL_MS = 100;
 
 /** What the keeper works with. */
 export interface PortMappingOptions {
@@ -98,7 +100,7 @@ async function keep(
       }
       source = now;
     }
-    await pause(around.pollMs, signal);
+    await pause(outside === undefined ? Math.min(FIRST_POLL_MS, around.pollMs) : around.pollMs, signal);
   }
   await running?.stop();
 }
