@@ -45,7 +45,12 @@ export const LAYERS: readonly Layer[] = [
   { path: "lib/core", imports: ["lib/wire", "lib/crypto"], impure: IMPURE },
   { path: "lib/registry", imports: ["lib/wire", "lib/crypto", "lib/core"], impure: IMPURE },
   { path: "lib/beacon", imports: ["lib/wire", "lib/crypto", "lib/core"], impure: IMPURE },
-  { path: "lib/io", imports: ["lib/wire", "lib/crypto", "lib/core/machine.ts"], node: true },
+  {
+    path: "lib/io",
+    imports: ["lib/wire", "lib/crypto", "lib/core/machine.ts"],
+    packages: ["ws"],
+    node: true,
+  },
   { path: "lib/client", imports: ["lib/wire", "lib/io"], impure: OUTSIDE_WORLD },
   // The one kind of error that users see belongs to every layer.
   { path: "lib/cli", imports: ["lib/wire/error.ts"], packages: ["@std/cli/"], impure: IMPURE_BUT_ASYNC },
