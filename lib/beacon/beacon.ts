@@ -17,17 +17,20 @@ import { type Endpoint, sameEndpoint } from "../wire/endpoint.ts";
 import { ExamineType } from "../wire/examine.ts";
 import { decodeFrame } from "../wire/tunnel.ts";
 import { type BeaconLimits, Budgets, DEFAULT_LIMITS } from "./budget.ts";
+import type { BeaconEvent } from "./event.ts";
 import { answerExamine } from "./examine.ts";
 import { Mesh } from "./mesh.ts";
+import { Outbox } from "./outbox.ts";
+import { delivery, type RelayStep } from "./relay_step.ts";
+import { type Session, Sessions } from "./sessions.ts";
 import { BeaconSockets, type ListenAddress } from "./sockets.ts";
 import { type BeaconStats, newStats } from "./stats.ts";
 import { type Claim, isFresh, NodeTable, type Sighting } from "./table.ts";
 
 /** How often peers are told of the local nodes, in milliseconds; each interval is up to a tenth shorter or longer. */
 const SYNC_INTERVAL_MS = 10_000;
-/** Datagrams and bytes that may wait to be sent; more are dropped, newest first. */
-const MAX_QUEUED = 4096;
-const MAX_QUEUED_BYTES = 16 << 20;
+/** A session not heard of for this long has missed a ping of 30 s: what goes there is tried elsewhere as well. */
+const QUIET_SESSION_MS = 45_000;
 
 /** What a beacon starts from. */
 export interface BeaconOptions {
@@ -43,7 +46,7 @@ export interface BeaconOptions {
 }
 
 /** A beacon without its socket. */
-export class Beacon implements Machine<never> {
+export class Beacon implements Machine<BeaconEvent> {
   readonly #id: number;
   readonly #random: RandomSource;
   readonly #nodes: NodeTable;
@@ -51,8 +54,10 @@ export class Beacon implements Machine<never> {
   readonly #sockets: BeaconSockets;
   readonly #budgets: Budgets;
   readonly #stats = newStats();
-  readonly #out: Transmit[] = [];
-  #outBytes = 0;
+  readonly #sessions: Sessions;
+  readonly #out = new Outbox<Transmit>();
+  readonly #frames = new Outbox<Extract<BeaconEvent, { type: "frame" }>>();
+  readonly #replaced: number[] = [];
   #nextSync: Instant = 0;
 
   constructor(options: BeaconOptions) {
@@ -60,6 +65,7 @@ export class Beacon implements Machine<never> {
     this.#id = options.id ?? 0;
     this.#random = options.random;
     this.#nodes = new NodeTable(limits.nodes);
+    this.#sessions = new Sessions(limits.sessions);
     this.#mesh = new Mesh(options.peers ?? []);
     this.#sockets = new BeaconSockets(options.addresses ?? []);
     this.#budgets = new Budgets(limits);
@@ -67,7 +73,8 @@ export class Beacon implements Machine<never> {
 
   /** A copy of the counters. */
   get stats(): Readonly<BeaconStats> {
-    return { ...this.#stats, nodes: this.#nodes.size, queued: this.#out.length };
+    const queued = this.#out.length + this.#frames.length;
+    return { ...this.#stats, nodes: this.#nodes.size, sessions: this.#sessions.size, queued };
   }
 
   /** The peer beacons now in use. */
@@ -83,9 +90,47 @@ export class Beacon implements Machine<never> {
   /** Sends Notify with `reason` (one byte) to a node; false when it is not here. */
   notify(node: number, reason: number, now: Instant): boolean {
     const claims = this.#nodes.claims(node, now);
+    const session = this.#sessions.of(node);
     for (const { endpoint, via } of claims) this.#send(endpoint, { kind: "notify", reason }, via);
-    if (claims.length > 0) this.#stats.notified++;
-    return claims.length > 0;
+    if (session !== undefined) this.#sendFrame(session, { kind: "notify", reason });
+    const isHere = claims.length > 0 || session !== undefined;
+    if (isHere) this.#stats.notified++;
+    return isHere;
+  }
+
+  /**
+   * A node has proven who it is on a connection from the IP address `host`: the number of its session from now on,
+   * `undefined` when there is no room. An earlier session of the node is replaced.
+   */
+  attach(who: { readonly node: number; readonly host: string }, now: Instant): number | undefined {
+    const attached = this.#sessions.attach(who, now);
+    if (attached?.replaced !== undefined) this.#replaced.push(attached.replaced.id);
+    return attached?.session.id;
+  }
+
+  /** The connection of a session is gone. */
+  detach(session: number): void {
+    this.#sessions.detach(session);
+  }
+
+  /** A sign of life came on the connection of a session. */
+  noteAlive(session: number, now: Instant): void {
+    const known = this.#sessions.get(session);
+    if (known !== undefined) known.heard = now;
+  }
+
+  /** A datagram came on the connection of a session. Only relaying in the node's own name is of use there. */
+  handleFrame(id: number, data: Uint8Array, now: Instant): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    session.heard = now;
+    const message = decodeBeacon(data);
+    if (typeof message === "string") this.#stats.malformed++;
+    else if (message.kind === "discover" || message.kind === "discover_ex") {
+      session.wantsDestination = message.kind === "discover_ex";
+    } else if (message.kind !== "relay" || message.sender !== session.node) this.#stats.framesRefused++;
+    else if (!this.#budgets.mayRelay(session.host, data.length, now)) this.#stats.relaysLimited++;
+    else this.#pass({ ...message, data, now }, { fromPeer: false });
   }
 
   handleDatagram(from: Endpoint, data: Uint8Array, now: Instant, via = 0): void {
@@ -129,7 +174,8 @@ export class Beacon implements Machine<never> {
     if (now < this.#nextSync) return;
     this.#stats.expired += this.#nodes.sweep(now);
     if (this.#mesh.peers.length > 0) {
-      const nodes = this.#nodes.freshNodes(MAX_SYNC_NODES, now);
+      const seen = this.#nodes.freshNodes(MAX_SYNC_NODES, now);
+      const nodes = [...new Set([...this.#sessions.nodes(), ...seen])].slice(0, MAX_SYNC_NODES);
       for (const peer of this.#mesh.peers) {
         this.#send(peer, { kind: "sync", beacon: this.#id, nodes }, this.#sockets.towards(peer.host));
       }
@@ -139,17 +185,16 @@ export class Beacon implements Machine<never> {
   }
 
   pollTransmit(): Transmit | undefined {
-    const transmit = this.#out.shift();
-    if (transmit !== undefined) this.#outBytes -= transmit.data.length;
-    return transmit;
+    return this.#out.shift();
   }
 
   pollTimeout(): Instant {
     return this.#nextSync;
   }
 
-  pollEvent(): undefined {
-    return undefined;
+  pollEvent(): BeaconEvent | undefined {
+    const session = this.#replaced.shift();
+    return session === undefined ? this.#frames.shift() : { type: "replaced", session };
   }
 
   #examine(from: Endpoint, arrival: { data: Uint8Array; via: number; now: Instant }): void {
@@ -192,11 +237,23 @@ export class Beacon implements Machine<never> {
     for (const claim of targets) command(claim, from, requester);
   }
 
-  #relay(from: Endpoint, message: RelayStep): void {
+  #relay(from: Endpoint, message: RelayArrival): void {
     const fromPeer = this.#mesh.isPeer(from);
-    if (!fromPeer && !this.#admits(from, message)) return;
-    const { destination, now } = message;
+    if (fromPeer || this.#admits(from, message)) this.#pass(message, { fromPeer });
+  }
+
+  /** Brings a frame to where its destination is. */
+  #pass(message: RelayStep, { fromPeer }: { readonly fromPeer: boolean }): void {
+    const { destination, frame, now } = message;
+    const session = this.#sessions.of(destination);
     const claims = this.#nodes.claims(destination, now);
+    if (session !== undefined) {
+      this.#countRelayed(message);
+      this.#sendFrame(session, delivery(message, session));
+      // A connection may have died unnoticed after its node has found another way.
+      const isAlive = now - session.heard < QUIET_SESSION_MS;
+      if (isInTheClear(frame) || (isAlive && !claims.some((claim) => claim.seen > session.heard))) return;
+    }
     const owner = fromPeer ? undefined : this.#mesh.ownerOf(destination, now);
     if (claims.some((claim) => isFresh(claim, now)) || (claims.length > 0 && owner === undefined)) {
       this.#deliver(claims, message);
@@ -204,13 +261,13 @@ export class Beacon implements Machine<never> {
       this.#stats.forwarded++;
       this.#countRelayed(message);
       this.#transmit({ to: owner, data: message.data, via: this.#sockets.towards(owner.host) });
-    } else {
+    } else if (session === undefined) {
       this.#stats.relaysUnknown++;
     }
   }
 
   /** Whether a node's frame is relayed: within the budget of its source, and from where its claimed sender is. */
-  #admits(from: Endpoint, message: RelayStep): boolean {
+  #admits(from: Endpoint, message: RelayArrival): boolean {
     const { sender, via, now } = message;
     if (!this.#budgets.mayRelay(from.host, message.data.length, now)) {
       this.#stats.relaysLimited++;
@@ -221,30 +278,24 @@ export class Beacon implements Machine<never> {
       return true;
     }
     // An unknown sender's only Discover may have been lost; a known one elsewhere may have been moved by its NAT.
-    if (this.#nodes.claims(sender, now).length === 0) return true;
+    const isElsewhere = this.#sessions.of(sender) !== undefined || this.#nodes.claims(sender, now).length > 0;
+    if (!isElsewhere) return true;
     if (this.#budgets.mayRelayImplausibly(from.host, now)) return true;
     this.#stats.relaysImplausible++;
     return false;
   }
 
   #deliver(claims: readonly Claim[], message: RelayStep): void {
-    const { sender, destination, frame, now } = message;
+    const { destination, frame, now } = message;
     // Frames in the clear go to the older claim only: the other one may be a thief's.
-    const frameKind = claims.length > 1 ? decodeFrame(frame) : "short";
-    const inTheClear = typeof frameKind !== "string" && frameKind.kind === "plain";
-    for (const claim of inTheClear ? claims.slice(0, 1) : claims) {
+    const oneOnly = claims.length > 1 && isInTheClear(frame);
+    for (const claim of oneOnly ? claims.slice(0, 1) : claims) {
       if (!claim.confirmed && !this.#budgets.mayReachUnconfirmed(destination, now)) {
         this.#stats.relaysLimited++;
         continue;
       }
       this.#countRelayed(message);
-      this.#send(
-        claim.endpoint,
-        claim.wantsDestination
-          ? { kind: "relay_deliver_dest", sender, destination, frame }
-          : { kind: "relay_deliver", sender, frame },
-        claim.via,
-      );
+      this.#send(claim.endpoint, delivery(message, claim), claim.via);
     }
   }
 
@@ -271,14 +322,13 @@ export class Beacon implements Machine<never> {
     this.#transmit({ to, data: encodeBeacon(message), via });
   }
 
+  #sendFrame(session: Session, message: BeaconInput): void {
+    const data = encodeBeacon(message);
+    if (!this.#frames.push({ type: "frame", session: session.id, data })) this.#stats.overflows++;
+  }
+
   #transmit(transmit: Transmit): void {
-    const bytes = this.#outBytes + transmit.data.length;
-    if (this.#out.length >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES) {
-      this.#stats.overflows++;
-      return;
-    }
-    this.#outBytes = bytes;
-    this.#out.push(transmit);
+    if (!this.#out.push(transmit)) this.#stats.overflows++;
   }
 }
 
@@ -288,12 +338,12 @@ interface Place {
   readonly via: number;
 }
 
-interface RelayStep {
-  readonly sender: number;
-  readonly destination: number;
-  readonly frame: Uint8Array;
-  /** The whole datagram. */
-  readonly data: Uint8Array;
+/** A frame that came by a socket. */
+interface RelayArrival extends RelayStep {
   readonly via: number;
-  readonly now: Instant;
+}
+
+function isInTheClear(frame: Uint8Array): boolean {
+  const decoded = decodeFrame(frame);
+  return typeof decoded !== "string" && decoded.kind === "plain";
 }

@@ -25,6 +25,8 @@ export interface BeaconLimits {
   readonly unconfirmed: BucketRate;
   /** Most nodes in the table. */
   readonly nodes: number;
+  /** Most nodes on connections of their own. */
+  readonly sessions: number;
 }
 
 /** Limits for a public beacon. */
@@ -37,6 +39,7 @@ export const DEFAULT_LIMITS: BeaconLimits = {
   implausible: { perSecond: 10, burst: 20 },
   unconfirmed: { perSecond: 10, burst: 64 },
   nodes: 100_000,
+  sessions: 10_000,
 };
 
 /** Sources remembered per budget. */

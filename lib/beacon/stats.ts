@@ -2,9 +2,11 @@
  * What a beacon has done, as plain numbers.
  */
 
-/** Counters since the start, and two gauges (`nodes`, `queued`). */
+/** Counters since the start, and three gauges (`nodes`, `sessions`, `queued`). */
 export interface BeaconStats {
   nodes: number;
+  /** Nodes on connections of their own. */
+  sessions: number;
   /** Datagrams waiting to be sent. */
   queued: number;
   discovers: number;
@@ -27,6 +29,8 @@ export interface BeaconStats {
   relaysUnknown: number;
   relaysLimited: number;
   relaysImplausible: number;
+  /** What came on a session and was not relaying in its node's own name. */
+  framesRefused: number;
   syncs: number;
   syncsRefused: number;
   notified: number;
@@ -38,6 +42,7 @@ export interface BeaconStats {
 export function newStats(): BeaconStats {
   return {
     nodes: 0,
+    sessions: 0,
     queued: 0,
     discovers: 0,
     discoversLimited: 0,
@@ -55,6 +60,7 @@ export function newStats(): BeaconStats {
     relaysUnknown: 0,
     relaysLimited: 0,
     relaysImplausible: 0,
+    framesRefused: 0,
     syncs: 0,
     syncsRefused: 0,
     notified: 0,

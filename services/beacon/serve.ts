@@ -2,6 +2,7 @@
 
 import { Beacon } from "../../lib/beacon/beacon.ts";
 import type { BeaconLimits } from "../../lib/beacon/budget.ts";
+import type { BeaconEvent } from "../../lib/beacon/event.ts";
 import type { BeaconStats } from "../../lib/beacon/stats.ts";
 import { resolveHost } from "../../lib/io/addresses.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
@@ -79,7 +80,7 @@ export async function serveBeacon(options: BeaconServerOptions): Promise<BeaconS
     addresses,
     ...(options.limits && { limits: options.limits }),
   });
-  const driver = UdpDriver.bind<never>(beacon, { socket, places, clock: new SystemClock() });
+  const driver = UdpDriver.bind<BeaconEvent>(beacon, { socket, places, clock: new SystemClock() });
   const stats = () => ({ ...beacon.stats, ...driver.stats });
   const { host: address, port } = driver.endpoint;
   for (const { main, alternate } of bound) {
@@ -105,7 +106,7 @@ export async function serveBeacon(options: BeaconServerOptions): Promise<BeaconS
 }
 
 async function run(
-  driver: UdpDriver<never>,
+  driver: UdpDriver<BeaconEvent>,
   context: { stats: BeaconServer["stats"]; log: Log; signal: AbortSignal },
 ): Promise<void> {
   const { stats, log, signal } = context;
