@@ -308,16 +308,16 @@ export class Bbr implements CongestionController {
     return Math.max(LEAST_SEGMENTS * this.#segment, this.#model.product(window, this.#bandwidth));
   }
 
-  #setRate({ smoothedRtt }: AcknowledgementReport): void {
+  #setRate({ smoothedRtt, isAppLimited }: AcknowledgementReport): void {
     const { pace } = GAINS[this.#phase];
     if (this.#model.minimumRtt < UNPACED_RTT_MS) {
       this.#rate = Infinity;
       return;
     }
-    const bandwidth = this.#bandwidth > 0
-      ? this.#bandwidth
-      : INITIAL_SEGMENTS * this.#segment / Math.max(1, smoothedRtt);
-    const rate = pace * bandwidth * PACE_MARGIN;
+    // Of what the path carries, a few bytes that a program happened to write first tell nothing (draft section 5.6.2).
+    const isTelling = this.#bandwidth > 0 && !(this.#rate === Infinity && isAppLimited);
+    const nominal = isTelling ? 0 : INITIAL_SEGMENTS * this.#segment / Math.max(1, smoothedRtt);
+    const rate = pace * Math.max(this.#bandwidth, nominal) * PACE_MARGIN;
     if (this.#isFull || this.#rate === Infinity || rate > this.#rate) this.#rate = rate;
   }
 

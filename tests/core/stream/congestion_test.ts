@@ -133,6 +133,13 @@ Deno.test("BBR: finds the rate in startup, drains, and keeps near it with two pr
   assert(controller.window >= 50_000 && controller.window < 150_000, `${controller.window}`);
 });
 
+Deno.test("BBR: a few bytes written first do not make the pace of what follows a crawl", () => {
+  const controller = new Bbr(OPTIONS);
+  const parts = { delivered: 1, acknowledged: 1, rtt: 50, smoothedRtt: 50, rate: 0.02, isAppLimited: true };
+  controller.onAcknowledged(report({ ...parts, now: 50, totalDelivered: 1 }));
+  assert(controller.pacingRate >= 10 * 1_000 / 50, `${controller.pacingRate} bytes/ms`);
+});
+
 Deno.test("BBR: a timeout leaves one segment until something arrives; another path begins anew", () => {
   const controller = new Bbr(OPTIONS);
   drive(controller, { rate: 1_000, seconds: 5 });

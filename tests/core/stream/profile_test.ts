@@ -51,7 +51,8 @@ Deno.test("profile: the window field counts in units of the shift, but not with 
   const [synAck, ...others] = pair.b.sent;
   assertEquals([synAck?.flags, synAck?.window], [Flag.SYN | Flag.ACK, 512]);
   const last = others.at(-1)?.window ?? 0;
-  assertEquals(pair.a.stream.stats.peer_recv_win, 4_096 * 16 * last);
+  // The last one may still be under way.
+  assert(pair.run(() => pair.a.stream.stats.peer_recv_win === 4_096 * 16 * last, 1_000));
   assert(last * 16 >= 496);
 });
 
