@@ -5,7 +5,13 @@
 import { type BeaconMessage, decodePunchTrailer, encodeBeacon } from "../wire/beacon.ts";
 import { type Endpoint, sameEndpoint } from "../wire/endpoint.ts";
 import { encodePunch } from "../wire/tunnel.ts";
-import { DISCOVER_INTERVAL_MS, DISCOVER_RETRY_MS, PUNCH_BURST_MS, PUNCH_SCHEDULE_MS } from "./constants.ts";
+import {
+  DISCOVER_CARRIED_MS,
+  DISCOVER_INTERVAL_MS,
+  DISCOVER_RETRY_MS,
+  PUNCH_BURST_MS,
+  PUNCH_SCHEDULE_MS,
+} from "./constants.ts";
 import { RateTable, TokenBucket } from "./limiter.ts";
 import type { Instant, Transmit } from "./machine.ts";
 import { isPunchTarget } from "./punch_target.ts";
@@ -64,6 +70,7 @@ export class BeaconLink {
   #rtt: number | undefined;
   /** What the node was told of the beacon last. */
   #told: boolean | undefined;
+  #carrier: "up" | "down" | undefined;
 
   constructor(options: BeaconLinkOptions) {
     this.#self = options.self;
@@ -90,8 +97,26 @@ export class BeaconLink {
     return this.#reflexive;
   }
 
-  /** Whether the beacon answers. */
+  /**
+   * Something else than UDP carries the frames to the beacon now, `up` while that works; `undefined`: UDP does again.
+   * Meanwhile nobody is punched, and Discover goes out seldom: its answer tells that UDP works.
+   */
+  setCarrier(carrier: "up" | "down" | undefined, now: Instant): void {
+    const before = this.#carrier;
+    this.#carrier = carrier;
+    if (carrier === undefined) {
+      if (before !== undefined) this.announce(now);
+    } else if (before === undefined) {
+      for (const peer of [...this.#punches.keys()]) this.stopPunch(peer);
+      // The next answer is news.
+      this.#told = false;
+      if (this.#beacon !== undefined) this.#timers.set("discover", now + DISCOVER_CARRIED_MS);
+    }
+  }
+
+  /** Whether the beacon answers, or takes frames from the carrier. */
   get isReachable(): boolean {
+    if (this.#carrier !== undefined) return this.#carrier === "up";
     return this.#reflexive !== undefined && this.#unanswered <= SILENT_TRIES;
   }
 
@@ -102,7 +127,7 @@ export class BeaconLink {
 
   /** Asks the beacon for a sign of life now, unless one is being waited for: something on the network looks broken. */
   check(now: Instant): void {
-    if (this.#unanswered === 0) this.announce(now);
+    if (this.#unanswered === 0 && this.#carrier === undefined) this.announce(now);
   }
 
   /** Announces the node again at once, for example when its id is new. */
@@ -116,7 +141,7 @@ export class BeaconLink {
 
   /** Asks the beacon to make both sides open their NATs, repeatedly until `stopPunch`. */
   punch(peer: number, now: Instant): void {
-    if (this.#beacon === undefined || this.#punches.has(peer)) return;
+    if (this.#beacon === undefined || this.#carrier !== undefined || this.#punches.has(peer)) return;
     this.#punches.set(peer, { step: 0, startedAt: now, requestedAt: now });
     this.#timers.set(`punch:${peer}`, now);
   }
@@ -155,8 +180,10 @@ export class BeaconLink {
 
   #discover(now: Instant): void {
     if (this.#beacon === undefined) return;
-    const wait = DISCOVER_RETRY_MS[Math.min(this.#unanswered, DISCOVER_RETRY_MS.length - 1)] ??
-      DISCOVER_INTERVAL_MS;
+    const wait = this.#carrier !== undefined
+      ? DISCOVER_CARRIED_MS
+      : DISCOVER_RETRY_MS[Math.min(this.#unanswered, DISCOVER_RETRY_MS.length - 1)] ??
+        DISCOVER_INTERVAL_MS;
     if (++this.#unanswered > SILENT_TRIES) this.#tell(false);
     this.#sentAt = now;
     this.#transmits.push({ to: this.#beacon, data: encodeBeacon({ kind: "discover", node: this.#self() }) });

@@ -123,6 +123,9 @@ export const DISCOVER_INTERVAL_MS = 20_000;
 /** Discover tries while the beacon is silent, milliseconds apart; the last one repeats. */
 export const DISCOVER_RETRY_MS: readonly number[] = [200, 500, 1_000, 2_000, 5_000];
 
+/** Discover interval while a carrier takes the place of UDP: just to notice that UDP works again, milliseconds. */
+export const DISCOVER_CARRIED_MS = 30_000;
+
 /** A handshake document must arrive within this time after its stream was accepted, milliseconds. */
 export const HANDSHAKE_WAIT_MS = 10_000;
 

@@ -168,6 +168,16 @@ export class Node implements Machine<NodeEvent> {
   }
 
   /**
+   * Whether a carrier in place of UDP brings relayed frames to the beacon: `up`, or `down` for the moment; `undefined`
+   * for UDP. With a carrier nothing but relayed frames leaves, so that no peer is looked for elsewhere.
+   */
+  setCarrier(carrier: "up" | "down" | undefined, now: Instant): void {
+    this.beacon.setCarrier(carrier, now);
+    this.tunnels.setRelayOnly(carrier !== undefined, now);
+    this.#pump(now);
+  }
+
+  /**
    * Dials `port` of `remote`; the number of the stream. Its events follow as `stream` events, or one `dial_failed`.
    * A peer that does not trust us stays silent, so a dial to it times out.
    */
@@ -217,7 +227,8 @@ export class Node implements Machine<NodeEvent> {
     if (answer?.type === "other") this.trust.handleRegistryReply(answer.tag, answer.ok, now);
     else if (answer?.type === "endpoint") {
       this.tunnels.addEndpoint(answer.peer, answer.endpoint, { source: "registry", now });
-    } else if (answer?.type === "no_endpoint") this.#unresolved(answer.peer, answer.reason, now);
+    } else if (answer?.type === "relay_only") this.beacon.stopPunch(answer.peer);
+    else if (answer?.type === "no_endpoint") this.#unresolved(answer.peer, answer.reason, now);
     else if (answer?.type === "identity") {
       this.trust.handleKey(answer.peer, answer.key, now);
       const key = this.trust.pinnedKey(answer.peer) ?? answer.key;
@@ -344,8 +355,11 @@ export class Node implements Machine<NodeEvent> {
     else if (event.type === "transport") {
       this.ports.setProfile(event.peer, this.#offer.agree(event.transport));
     } else if (event.type === "segment_limit") this.ports.setSegmentLimit(event.peer, event.bytes);
-    else if (event.type === "path_changed") this.ports.handlePathChange(event.peer, now);
-    else if (event.type === "need_identity") {
+    else if (event.type === "path_changed") {
+      this.ports.handlePathChange(event.peer, now);
+      // One peer is silent, or the network is.
+      if (this.tunnels.peer(event.peer)?.paths.inUse === undefined) this.beacon.check(now);
+    } else if (event.type === "need_identity") {
       if (!this.#desk.askIdentity(event.peer, now)) this.tunnels.handleIdentity(event.peer, undefined, now);
     } else if (event.type === "need_endpoint") {
       this.#desk.askEndpoint(event.peer);

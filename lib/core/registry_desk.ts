@@ -22,6 +22,8 @@ export type DeskAnswer =
     readonly fresh: boolean;
   }
   | { readonly type: "endpoint"; readonly peer: number; readonly endpoint: Endpoint }
+  /** The peer can be reached through the relay and in no other way. */
+  | { readonly type: "relay_only"; readonly peer: number }
   /** The registry refused or does not know the peer; `reason` is its text, `undefined` when it could not be asked. */
   | { readonly type: "no_endpoint"; readonly peer: number; readonly reason: string | undefined }
   | { readonly type: "other"; readonly tag: string; readonly ok: boolean };
@@ -116,6 +118,7 @@ function endpointAnswer(peer: number, reply: RegistryReply | undefined): DeskAns
   if (reply?.type !== "resolve_ok") {
     return { type: "no_endpoint", peer, reason: reply?.type === "error" ? reply.error : undefined };
   }
+  if (reply.relay_only === true) return { type: "relay_only", peer };
   const endpoint = parseEndpoint(reply.real_addr);
   if (endpoint === undefined || endpoint.port === 0) {
     return { type: "no_endpoint", peer, reason: "no usable endpoint" };

@@ -101,3 +101,10 @@ Deno.test("desk: questions under way and remembered keys are bounded", () => {
   assertEquals(known, 4_096);
   assertEquals(desk.identity(5_000, 1), KEY, "the newest are kept");
 });
+
+Deno.test("desk: a peer that is relayed only has no endpoint to try", () => {
+  const desk = makeDesk();
+  desk.askEndpoint(2);
+  const reply = parse({ type: "resolve_ok", node_id: 2, real_addr: "203.0.113.9:4000", relay_only: true });
+  assertEquals(desk.handleReply("endpoint:2", reply, 0), { type: "relay_only", peer: 2 });
+});

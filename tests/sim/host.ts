@@ -2,7 +2,7 @@
  * A computer of the simulated internet: addresses, one access link, perhaps a firewall, and machines on its ports.
  */
 
-import type { Machine } from "../../lib/core/machine.ts";
+import type { Machine, Transmit } from "../../lib/core/machine.ts";
 import { type Endpoint, endpointKey } from "../../lib/wire/endpoint.ts";
 import { type Flight, type Member, type Segment, type World } from "./flight.ts";
 import { Link, type LinkOptions } from "./link.ts";
@@ -103,7 +103,11 @@ export class SimHost implements Member {
   attach<Event>(
     machine: Machine<Event>,
     port: number,
-    options: { onEvent?: (event: Event) => void; places?: readonly Endpoint[] } = {},
+    options: {
+      onEvent?: (event: Event) => void;
+      places?: readonly Endpoint[];
+      divert?: (transmit: Transmit) => boolean;
+    } = {},
   ): SimSocket<Event> {
     const chosen = port === 0 ? this.#freePort() : port;
     if (this.#sockets.has(placeKey(chosen))) throw new RangeError(`port ${chosen} of ${this.name} is taken`);

@@ -2,7 +2,7 @@
  * A machine on a port of a simulated host: what `lib/io/driver.ts` is to a real socket, on virtual time.
  */
 
-import type { Machine } from "../../lib/core/machine.ts";
+import type { Machine, Transmit } from "../../lib/core/machine.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import type { World } from "./flight.ts";
 import type { SimHost } from "./host.ts";
@@ -19,6 +19,8 @@ export interface SimSocketOptions<Event> {
   readonly places?: readonly Endpoint[];
   /** Absent: events are kept in `events`. May use the machine's API; no `touch` needed. */
   readonly onEvent?: (event: Event) => void;
+  /** As of the real driver: takes a datagram off to somewhere else; whether it did. */
+  readonly divert?: (transmit: Transmit) => boolean;
 }
 
 /** A machine at work. */
@@ -107,6 +109,7 @@ export class SimSocket<Event> {
       const transmit = this.#machine.pollTransmit(this.#options.world.now);
       if (transmit === undefined) break;
       any = true;
+      if (this.#options.divert?.(transmit) === true) continue;
       this.stats.sent++;
       this.stats.sentBytes += transmit.data.length;
       const { via = 0, to, data } = transmit;

@@ -3,6 +3,7 @@
  */
 
 import { Beacon } from "../../lib/beacon/beacon.ts";
+import type { BeaconEvent } from "../../lib/beacon/event.ts";
 import type { TrustSnapshot } from "../../lib/core/trust_types.ts";
 import { Node } from "../../lib/core/node.ts";
 import type { NodeEvent } from "../../lib/core/node_event.ts";
@@ -12,10 +13,12 @@ import { generateIdentity, type Identity, signBase64 } from "../../lib/crypto/id
 import { Directory } from "../../lib/registry/directory.ts";
 import { MemoryStore } from "../../lib/registry/memory_store.ts";
 import type { Address } from "../../lib/wire/address.ts";
+import { BeaconType } from "../../lib/wire/beacon.ts";
 import { concatBytes, encodeBase64 } from "../../lib/wire/bytes.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { registryChallenge, type RegistryReply, type RegistryRequest } from "../../lib/wire/registry.ts";
 import { beaconPlaces } from "./beacon_places.ts";
+import { type Carrier, Carriers } from "./carrier.ts";
 import {
   type Attachment,
   type HostOptions,
@@ -52,6 +55,8 @@ export interface SimAgentOptions extends Partial<HostOptions> {
   readonly neverFragments?: boolean;
   /** Keeps to the public protocol: offers peers nothing beyond it. */
   readonly plain?: boolean;
+  /** Reaches the beacon over a connection of its own instead of UDP; see also `SimAgent.setCarrier`. */
+  readonly carrier?: boolean;
 }
 
 /** One agent of the world. */
@@ -65,6 +70,7 @@ export class SimAgent {
   node: Node;
   #socket: SimSocket<NodeEvent>;
   #saved: TrustSnapshot | undefined;
+  #carrier: Carrier | undefined;
   readonly #received = new Map<number, Uint8Array[]>();
   readonly #ended = new Set<number>();
 
@@ -105,6 +111,7 @@ export class SimAgent {
       type: "register",
       public_key: encodeBase64(this.identity.publicKey),
       listen_addr: `${this.host.publicIp}:${this.options.port ?? TUNNEL_PORT}`,
+      ...(this.options.carrier === true || this.#carrier !== undefined ? { relay_only: true } : {}),
       ...(this.options.hostname === undefined ? {} : { hostname: this.options.hostname }),
     });
     if (reply?.type !== "register_ok") throw new Error(`not registered: ${JSON.stringify(reply)}`);
@@ -112,9 +119,19 @@ export class SimAgent {
       if (this.world.beacon !== undefined) node.setBeacon(this.world.beacon, now);
       node.handleRegistered(reply.node_id, now);
     });
+    if (this.options.carrier === true || this.#carrier !== undefined) this.setCarrier(true);
     if (this.options.isPublic === true) {
       this.world.ask(this, { type: "set_visibility", node_id: reply.node_id, public: true });
     }
+  }
+
+  /** Moves a registered agent from UDP to a carrier, as its transport does where UDP is blocked, or back. */
+  setCarrier(on: boolean): void {
+    const was = this.#carrier;
+    was?.close();
+    this.#carrier = on ? this.world.openCarrier(this, (data) => this.#receiveCarried(data)) : undefined;
+    this.act((node, now) => node.setCarrier(on ? "up" : undefined, now));
+    if ((was !== undefined) !== on) this.register();
   }
 
   /** Kills the process and starts it again: sessions, streams and timers are gone, the files are not. */
@@ -204,6 +221,13 @@ export class SimAgent {
     const node = this.node;
     const socket = this.host.attach<NodeEvent>(node, this.options.port ?? TUNNEL_PORT, {
       onEvent: (event) => this.#handle(node, event),
+      divert: ({ to, data }) => {
+        const { beacon } = this.world;
+        if (this.#carrier === undefined || beacon?.host !== to.host) return false;
+        if (data[0] !== BeaconType.RELAY) return false;
+        this.#carrier.send(data);
+        return true;
+      },
     });
     node.setLocal(this.#localEndpoints(), this.world.net.now);
     return socket;
@@ -217,6 +241,10 @@ export class SimAgent {
 
   #localEndpoints(): Endpoint[] {
     return this.host.addresses.map((host) => ({ host, port: this.options.port ?? TUNNEL_PORT }));
+  }
+
+  #receiveCarried(data: Uint8Array): void {
+    if (this.world.beacon !== undefined) this.#socket.receive(this.world.beacon, data);
   }
 
   #handle(node: Node, event: NodeEvent): void {
@@ -253,6 +281,7 @@ export class World {
   readonly directory: Directory;
   readonly beacon: { readonly host: string; readonly port: number } | undefined;
   readonly beaconHost: SimHost | undefined;
+  readonly #carriers: Carriers | undefined;
   /** Switch off to let the registry vanish. */
   registryUp = true;
 
@@ -267,8 +296,19 @@ export class World {
     if (options.beacon === false) return;
     const { ip, addresses, places } = beaconPlaces("203.0.113.1", BEACON_PORT, options.beaconAddresses);
     this.beaconHost = this.net.addHost("beacon", { ip });
-    this.beaconHost.attach(new Beacon({ random: this.random.bytes, addresses }), BEACON_PORT, { places });
+    const beacon = new Beacon({ random: this.random.bytes, addresses });
+    const socket: SimSocket<BeaconEvent> = this.beaconHost.attach<BeaconEvent>(beacon, BEACON_PORT, {
+      places,
+      onEvent: (event) => this.#carriers?.handle(event),
+    });
+    this.#carriers = new Carriers(this.net, beacon, () => socket.touch());
     this.beacon = { host: "203.0.113.1", port: BEACON_PORT };
+  }
+
+  /** Connects an agent to the beacon without UDP. */
+  openCarrier(agent: SimAgent, receive: (data: Uint8Array) => void): Carrier {
+    if (this.#carriers === undefined) throw new Error("this world has no beacon");
+    return this.#carriers.open(agent.id, agent.host.publicIp, receive);
   }
 
   /** A registered agent. */

@@ -34,6 +34,8 @@ export interface PathsOptions {
   readonly release?: (via: number) => void;
   /** How long a proven direct path may be left alone, milliseconds. */
   readonly keepAlive?: () => number;
+  /** Whether no direct path can be had now. */
+  readonly relayOnly?: () => boolean;
 }
 
 /** What the operator is told of the way to a peer. */
@@ -82,6 +84,13 @@ export class Paths {
   /** Takes `endpoint` as another place to try; true when it was not known. */
   addCandidate(endpoint: Endpoint, now: Instant, source: CandidateSource = "observed"): boolean {
     return this.#add(directRoute(endpoint), { now, source }) !== undefined;
+  }
+
+  /** Forgets every direct path: only the relay is left. */
+  forgetDirect(now: Instant): void {
+    for (const path of [...this.#table.all]) this.#table.drop(path);
+    this.#choose(now);
+    this.#restartProbes(now);
   }
 
   /** Every known direct way. */
@@ -352,9 +361,9 @@ export class Paths {
     return current?.route === route ? current : this.#table.find(route);
   }
 
-  /** Adds a direct path; `undefined` when it is known. */
+  /** Adds a direct path; `undefined` when it is known, or none can be had. */
   #add(route: Route, at: { readonly now: Instant; readonly source: CandidateSource }): Path | undefined {
-    if (this.#pathOf(route) !== undefined) return undefined;
+    if (this.#pathOf(route) !== undefined || this.#options.relayOnly?.() === true) return undefined;
     const path = this.#table.add(route, at);
     if (this.#choice.current === undefined) this.#dualUntil = at.now + DUAL_SEND_MS;
     return path;

@@ -28,6 +28,8 @@ export interface PeerContext {
   readonly release?: (node: number, via: number) => void;
   /** How long a NAT's mapping may be left alone, milliseconds. */
   readonly keepAlive?: () => number;
+  /** Whether no direct path can be had now. */
+  readonly relayOnly?: () => boolean;
 }
 
 /** Addresses of a peer that are remembered. */
@@ -89,6 +91,7 @@ export class Peer {
       ceiling: (route) => context.ceiling(route, this.transport),
       release: (via) => context.release?.(node, via),
       ...(context.keepAlive === undefined ? {} : { keepAlive: context.keepAlive }),
+      relayOnly: () => context.relayOnly?.() ?? false,
     }, now);
   }
 

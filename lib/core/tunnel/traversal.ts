@@ -36,6 +36,8 @@ export interface TraversalOptions {
   readonly random: RandomSource;
   /** Numbers of extra sockets. */
   readonly vias: { take(): number; give(via: number): void };
+  /** Whether no direct path can be had now. */
+  readonly relayOnly: () => boolean;
   /** Whether ports may be searched. */
   readonly search: boolean;
 }
@@ -60,7 +62,8 @@ export class Traversal {
   constructor(options: TraversalOptions) {
     this.#options = options;
     const { self, peer, vias, sender } = options;
-    const mayShare = (each: Peer) => each.exchangesCandidates && options.maySeeUs(each.node);
+    const mayShare = (each: Peer) =>
+      each.exchangesCandidates && !options.relayOnly() && options.maySeeUs(each.node);
     this.#searches = new Searches({
       self,
       peer,
@@ -178,7 +181,7 @@ export class Traversal {
 
   /** Begins to look for a direct path, unless that is under way. */
   #watch(peer: Peer, now: Instant): void {
-    if (this.#upgrades.has(peer.node) || !peer.hasSession) return;
+    if (this.#upgrades.has(peer.node) || !peer.hasSession || this.#options.relayOnly()) return;
     this.#upgrades.set(peer.node, { step: 0, triedAt: -Infinity });
     this.#timers.set(peer.node, now + (UPGRADE_SCHEDULE_MS[0] ?? 0));
   }

@@ -61,6 +61,7 @@ export class Tunnels {
   readonly #keeper: PathKeeper;
   readonly #traversal: Traversal;
   #neverFragments = false;
+  #relayOnly = false;
 
   /** @throws RangeError when datagrams are to be held below what every path carries */
   constructor(options: TunnelOptions) {
@@ -77,6 +78,7 @@ export class Tunnels {
       slab: new FrameSlab(),
       ceiling: (route, transport) => datagramCeiling(route, transport, ceilings),
       release: (node, via) => this.#traversal.release(node, via),
+      relayOnly: () => this.#relayOnly,
     };
     const { self, unixTime, maySeeUs = () => false } = options;
     const { stats } = this;
@@ -92,6 +94,7 @@ export class Tunnels {
       random: options.random,
       peers: () => this.#peers.values(),
       vias: options.vias ?? new ViaNumbers(),
+      relayOnly: () => this.#relayOnly,
       search: options.search === true && options.vias !== undefined,
     });
     this.#exchange = new KeyExchange({
@@ -122,6 +125,29 @@ export class Tunnels {
     this.#neverFragments = neverFragments;
     for (const peer of this.#peers.values()) {
       peer.paths.updateCeilings(now);
+      this.#keeper.rearm(peer);
+    }
+  }
+
+  /** Whether frames go through the relay only, because nothing else leaves this network; then no endpoint is tried. */
+  get relayOnly(): boolean {
+    return this.#relayOnly;
+  }
+
+  /** Sets `relayOnly`. Every peer is then looked for as the new situation allows. */
+  setRelayOnly(relayOnly: boolean, now: Instant): void {
+    if (relayOnly === this.#relayOnly) return;
+    this.#relayOnly = relayOnly;
+    for (const peer of this.#peers.values()) {
+      if (relayOnly) {
+        this.#traversal.forget(peer.node);
+        peer.paths.forgetDirect(now);
+      } else {
+        this.#events.push({ type: "need_endpoint", peer: peer.node });
+        if (peer.hasSession) this.#traversal.begin(peer, now);
+      }
+      this.#keeper.tell(peer, now);
+      if (peer.attempt !== undefined) this.#exchange.announce(peer, now);
       this.#keeper.rearm(peer);
     }
   }
@@ -233,6 +259,7 @@ export class Tunnels {
     route: Route,
     options: { readonly claimed?: number; readonly now: Instant },
   ): void {
+    if (this.#relayOnly && route.kind === "direct") return this.stats.drop("relay_only");
     const frame = decodeFrame(data);
     if (typeof frame === "string") {
       return this.stats.drop(frame === "short" ? "frame_short" : "frame_unknown");
