@@ -1,7 +1,7 @@
 /** A beacon on a UDP socket, which may announce itself to a registry. */
 
 import { Beacon } from "../../lib/beacon/beacon.ts";
-import type { BeaconLimits } from "../../lib/beacon/budget.ts";
+import { type BeaconLimits, DEFAULT_LIMITS } from "../../lib/beacon/budget.ts";
 import type { BeaconEvent } from "../../lib/beacon/event.ts";
 import type { BeaconStats } from "../../lib/beacon/stats.ts";
 import { resolveHost } from "../../lib/io/addresses.ts";
@@ -13,6 +13,7 @@ import { type Endpoint, formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { announce } from "./announce.ts";
 import { parseHostPort } from "./host_port.ts";
 import { openListeners } from "./sockets.ts";
+import { type RelayServing, serveRelay } from "./serve_relay.ts";
 
 /** Milliseconds between two lines of counters at level debug. */
 const STATS_EVERY_MS = 60_000;
@@ -38,6 +39,8 @@ export interface BeaconServerOptions {
    */
   readonly advertise?: string | readonly string[];
   readonly limits?: Partial<BeaconLimits>;
+  /** Serves nodes without UDP over WebSocket, too. */
+  readonly relay?: RelayServing;
   readonly log: Log;
   /** Ends the beacon. */
   readonly signal: AbortSignal;
@@ -52,6 +55,8 @@ export interface BeaconServer {
   readonly altPort: number;
   /** Every address bound, the first one included. */
   readonly endpoints: readonly Endpoint[];
+  /** The TCP port of the relay over WebSocket, if that is served. */
+  readonly relayPort: number | undefined;
   /** Resolves when the beacon has stopped. */
   readonly finished: Promise<void>;
   stats(): Readonly<BeaconStats> & Readonly<UdpDriverStats>;
@@ -80,14 +85,34 @@ export async function serveBeacon(options: BeaconServerOptions): Promise<BeaconS
     addresses,
     ...(options.limits && { limits: options.limits }),
   });
-  const driver = UdpDriver.bind<BeaconEvent>(beacon, { socket, places, clock: new SystemClock() });
+  const clock = new SystemClock();
+  const ended = new AbortController();
+  const driver = UdpDriver.bind<BeaconEvent>(beacon, {
+    socket,
+    places,
+    clock,
+    onEvent: (event) => relay?.handle(event),
+  });
+  const relay = await serveRelay(options.relay, {
+    beacon,
+    registry,
+    maxSessions: options.limits?.sessions ?? DEFAULT_LIMITS.sessions,
+    now: () => clock.now(),
+    wake: () => driver.wake(),
+    log,
+    signal: AbortSignal.any([options.signal, ended.signal]),
+  }).catch((error) => {
+    driver.close();
+    throw error;
+  });
   const stats = () => ({ ...beacon.stats, ...driver.stats });
   const { host: address, port } = driver.endpoint;
   for (const { main, alternate } of bound) {
     log.info("beacon listening", { address: formatEndpoint(main), altPort: alternate.port, id });
   }
-  if (registry !== undefined && id === 0) log.warn("not announced to the registry: the beacon has no id");
-  const ended = new AbortController();
+  if (registry !== undefined && id === 0 && relay === undefined) {
+    log.warn("not announced to the registry: the beacon has no id");
+  }
   const announcing = registry === undefined || id === 0 ? Promise.resolve() : announce(beacon, {
     ...(advertise[0] !== undefined && { advertise: advertise[0] }),
     log,
@@ -99,10 +124,17 @@ export async function serveBeacon(options: BeaconServerOptions): Promise<BeaconS
   });
   const finished = run(driver, { stats, log, signal: options.signal }).finally(() => {
     ended.abort();
-    return announcing;
+    return Promise.all([announcing, relay?.finished]);
   });
-  const altPort = bound[0]?.alternate.port ?? 0;
-  return { address, port, altPort, endpoints: bound.map(({ main }) => main), finished, stats };
+  return {
+    address,
+    port,
+    altPort: bound[0]?.alternate.port ?? 0,
+    endpoints: bound.map(({ main }) => main),
+    relayPort: relay?.port,
+    finished,
+    stats,
+  };
 }
 
 async function run(

@@ -54,9 +54,22 @@ export const serveCommand: Command = {
       placeholder: "HOST:PORT",
       repeatable: true,
     },
+    {
+      name: "wss",
+      kind: "string",
+      summary: "TCP address to serve agents without UDP at, by a relay over WebSocket (needs --registry)",
+      placeholder: "HOST:PORT",
+    },
+    { name: "tls-cert", kind: "string", summary: "Certificate chain for --wss, PEM", placeholder: "FILE" },
+    { name: "tls-key", kind: "string", summary: "Private key of --tls-cert, PEM", placeholder: "FILE" },
+    {
+      name: "wss-cleartext",
+      kind: "boolean",
+      summary: "Serve --wss without TLS on other addresses than loopback: something in front of it encrypts",
+    },
     ...LOG_FLAGS,
   ],
-  returns: '{"address":string,"port":number,"alt_port":number,"listen":[string]}',
+  returns: '{"address":string,"port":number,"alt_port":number,"listen":[string],"wss_port":number?}',
   examples: [
     "beacon serve",
     "beacon serve --listen 127.0.0.1:0",
@@ -72,6 +85,7 @@ async function run(context: Context): Promise<void> {
   const { flags, out, signal } = context;
   const registry = flags.string("registry");
   const altPort = flags.number("alt-port");
+  const wss = flags.string("wss");
   const server = await serveBeacon({
     listen: flags.strings("listen"),
     ...(altPort !== undefined && { altPort: portNumber(altPort) }),
@@ -80,14 +94,26 @@ async function run(context: Context): Promise<void> {
       .filter((peer) => peer !== ""),
     ...(registry !== undefined && { registry }),
     advertise: flags.strings("advertise"),
+    ...(wss !== undefined && {
+      relay: {
+        listen: wss,
+        certificate: flags.string("tls-cert"),
+        key: flags.string("tls-key"),
+        cleartext: flags.boolean("wss-cleartext"),
+      },
+    }),
     log: new Log(logSettings(flags)),
     signal,
   });
-  const { address, port, altPort: alt_port } = server;
+  const { address, port, altPort: alt_port, relayPort } = server;
   const listen = server.endpoints.map(formatEndpoint);
   out.result(
-    { address, port, alt_port, listen },
-    () => `✓ Beacon listening on ${listen.join(", ")}`,
+    { address, port, alt_port, listen, ...(relayPort !== undefined && { wss_port: relayPort }) },
+    () =>
+      [
+        `✓ Beacon listening on ${listen.join(", ")}`,
+        ...(relayPort === undefined ? [] : [`✓ Relay over WebSocket on port ${relayPort}`]),
+      ].join("\n"),
   );
   await server.finished;
 }
