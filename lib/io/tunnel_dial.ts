@@ -126,7 +126,8 @@ function openTcp(
 
 async function secure(plain: Socket, options: Omit<DialOptions, "proxies">): Promise<Socket> {
   const { host, tls, authorities, signal } = options;
-  if (!tls) return plain;
+  // Reading was stopped behind the answer of a proxy, and nobody speaks before we do.
+  if (!tls) return plain.resume();
   const socket = connectTls({
     socket: plain,
     host,
