@@ -78,6 +78,12 @@ export interface ClientInfo {
   readonly endpoint: string;
   readonly nat_type: string;
   readonly strategy: string;
+  /** What carries datagrams to the beacon, `udp` or `wss`; empty when the agent does not say. */
+  readonly transport: string;
+  /** Since when, Unix seconds; 0 when the agent does not say. */
+  readonly transport_since: number;
+  /** Why that does not work, if it does not. */
+  readonly transport_error?: string;
   readonly public: boolean;
   readonly registry: { readonly address: string; readonly connected: boolean; readonly error?: string };
   readonly beacon: { readonly address: string; readonly reachable: boolean; readonly rtt_ms: number | null };
@@ -119,6 +125,9 @@ export function readInfo(info: Fields): ClientInfo {
     endpoint: info.text("endpoint"),
     nat_type: info.text("nat_type"),
     strategy: info.text("strategy"),
+    transport: info.text("transport"),
+    transport_since: info.number("transport_since"),
+    ...(info.text("transport_error") === "" ? {} : { transport_error: info.text("transport_error") }),
     public: info.flag("public"),
     registry: {
       address: registry.text("address"),

@@ -110,7 +110,10 @@ export class BeaconLink {
       for (const peer of [...this.#punches.keys()]) this.stopPunch(peer);
       // The next answer is news.
       this.#told = false;
-      if (this.#beacon !== undefined) this.#timers.set("discover", now + DISCOVER_CARRIED_MS);
+    }
+    if (carrier === "down" && before === "up") this.announce(now);
+    else if (carrier === "up" && this.#beacon !== undefined) {
+      this.#timers.set("discover", now + DISCOVER_CARRIED_MS);
     }
   }
 
@@ -180,7 +183,7 @@ export class BeaconLink {
 
   #discover(now: Instant): void {
     if (this.#beacon === undefined) return;
-    const wait = this.#carrier !== undefined
+    const wait = this.#carrier === "up"
       ? DISCOVER_CARRIED_MS
       : DISCOVER_RETRY_MS[Math.min(this.#unanswered, DISCOVER_RETRY_MS.length - 1)] ??
         DISCOVER_INTERVAL_MS;

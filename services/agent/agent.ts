@@ -245,7 +245,8 @@ export class Agent implements AgentApi {
       case "notify":
         return registration.expectMessages();
       case "beacon":
-        return log.info(event.reachable ? "beacon answers" : "beacon silent", {});
+        log.info(event.reachable ? "beacon answers" : "beacon silent", {});
+        return this.#options.transport.handleBeacon(event.reachable);
       case "established":
         return log.debug("tunnel established", { peer: event.peer, rekeyed: event.rekeyed });
     }

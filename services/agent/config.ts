@@ -7,6 +7,7 @@ import { writeAtomically } from "../../lib/io/files.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "../../lib/io/log.ts";
 import { splitHostPort } from "../../lib/wire/endpoint.ts";
 import { PilotError } from "../../lib/wire/error.ts";
+import { resolveTransport, type TransportFlags, type TransportOptions } from "./transport_options.ts";
 import {
   absolutePath,
   type HomePaths,
@@ -64,6 +65,7 @@ export interface AgentOptions {
   readonly maxDatagram: number | undefined;
   /** Whether to ask the router for a public port. */
   readonly portMapping: PortMappingMode;
+  readonly transport: TransportOptions;
   readonly log: {
     readonly level: LogLevel;
     readonly format: LogFormat;
@@ -73,7 +75,7 @@ export interface AgentOptions {
 }
 
 /** The values of the flags, `undefined` where a flag was not given. */
-export interface AgentFlags extends PathSources {
+export interface AgentFlags extends PathSources, TransportFlags {
   readonly registry?: string | undefined;
   readonly beacon?: string | undefined;
   readonly listen?: string | undefined;
@@ -128,6 +130,10 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
   const identity = flags.identity === undefined
     ? existingIdentity(paths)
     : absolutePath(flags.identity, flags.env);
+  const beacon = hostPort(
+    "beacon",
+    flags.beacon ?? flags.env("PILOT_BEACON") ?? file.beacon ?? DEFAULT_BEACON,
+  );
   return {
     home: paths.home,
     socket: resolveSocket(flags, { home: paths.home, configured: file.socket }),
@@ -139,7 +145,7 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
       "registry",
       flags.registry ?? flags.env("PILOT_REGISTRY") ?? file.registry ?? DEFAULT_REGISTRY,
     ),
-    beacon: hostPort("beacon", flags.beacon ?? flags.env("PILOT_BEACON") ?? file.beacon ?? DEFAULT_BEACON),
+    beacon,
     listen: hostPort("listen", flags.listen ?? ":0"),
     hostname: flags.hostname ?? file.hostname ?? "",
     owner: flags.owner ?? "",
@@ -150,6 +156,7 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
       "port-mapping",
       flags.portMapping ?? (flags.env("PILOT_PORT_MAPPING") || "auto"),
     ),
+    transport: resolveTransport(flags, { env: flags.env, beaconHost: beacon.host }),
     log: {
       level: oneOf(LOG_LEVELS, "log-level", flags.logLevel ?? "info"),
       format: oneOf(LOG_FORMATS, "log-format", flags.logFormat ?? "text"),

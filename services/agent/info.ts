@@ -10,6 +10,7 @@ import type { AgentHealth, AgentInfo, PeerInfo } from "./api.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
 import type { Registration } from "./registration.ts";
 import type { NodeAccess } from "./streams.ts";
+import type { Transport } from "./transport.ts";
 import type { Peer } from "../../lib/core/tunnel/peer.ts";
 
 /** What the description is drawn from. */
@@ -24,6 +25,7 @@ export interface AgentParts {
   readonly beaconAddress: string;
   /** The tunnel socket as bound. */
   readonly local: () => Endpoint;
+  readonly transport: Transport;
   /** What encrypts the tunnels, and how datagrams reach the kernel. */
   readonly aead: string;
   readonly udp: () => string;
@@ -48,6 +50,7 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
   const { stats } = node.tunnels;
   const nat = natType(node.nat);
   const hasBeacon = node.beacon.isReachable;
+  const transport = parts.transport.state;
   return {
     node_id: node.node,
     address: registration.address,
@@ -76,7 +79,16 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
     home: parts.home,
     endpoint: node.beacon.reflexive === undefined ? "" : formatEndpoint(node.beacon.reflexive),
     nat_type: nat,
-    strategy: nat === "none" ? "direct" : hasBeacon ? "direct, hole-punch or relay" : "direct",
+    transport: transport.name,
+    transport_since: transport.since,
+    ...(transport.error === undefined ? {} : { transport_error: transport.error }),
+    strategy: transport.name === "wss"
+      ? "relay"
+      : nat === "none"
+      ? "direct"
+      : hasBeacon
+      ? "direct, hole-punch or relay"
+      : "direct",
     public: node.isPublic,
     registry: registration.state,
     beacon: {

@@ -148,6 +148,8 @@ export interface BackgroundOptions {
   readonly report: string;
   /** Longest wait for the report. */
   readonly timeoutMs: number;
+  /** On top of the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
@@ -163,6 +165,7 @@ export async function startBackground(options: BackgroundOptions): Promise<numbe
   const child = spawn(Deno.execPath(), [...programArguments(), ...options.line], {
     cwd: "/",
     detached: true,
+    env: { ...Deno.env.toObject(), ...options.env },
     stdio: ["ignore", log, log],
   });
   closeSync(log);

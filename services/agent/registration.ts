@@ -18,6 +18,8 @@ import type { HostPort } from "./config.ts";
 export interface RegistrationHooks {
   /** `host:port` of the tunnel socket as seen from outside, the local one while unknown. */
   endpoint(): string;
+  /** Whether peers can reach this node through the relay only. */
+  relayOnly(): boolean;
   registered(node: number): void;
   request(message: { readonly from: number; readonly justification: string }): void;
   response(message: { readonly from: number; readonly accept: boolean }): void;
@@ -169,6 +171,7 @@ export class Registration {
         listen_addr: hooks.endpoint(),
         public_key: this.#publicKey,
         version,
+        ...(hooks.relayOnly() ? { relay_only: true } : {}),
         ...(owner === "" ? {} : { owner }),
         ...(this.#wanted.hostname === "" ? {} : { hostname: this.#wanted.hostname }),
       };

@@ -24,6 +24,7 @@ import { watchLocalEndpoints } from "./local_endpoints.ts";
 import { serveLocal } from "./local/serve.ts";
 import { keepPortMapped } from "./port_mapping.ts";
 import { Registration } from "./registration.ts";
+import { Transport } from "./transport.ts";
 import { loadTrust, TrustSaver } from "./trust_saver.ts";
 
 /** Who wants to know how the start went. */
@@ -73,6 +74,7 @@ export async function serveAgent(
     clock,
     // Path MTU discovery wants probes that are too long to be lost.
     dontFragment: true,
+    divert: (transmit) => transport.divert(transmit),
     onEvent: (event) => agent.handle(event),
   });
   const access = {
@@ -89,6 +91,14 @@ export async function serveAgent(
     driver.endpoint,
     (endpoints) => access.act((node, now) => node.setLocal(endpoints, now)),
   );
+  const transport: Transport = new Transport({
+    settings: options.transport,
+    identity,
+    access,
+    inject: (from, data) => driver.inject(from, data),
+    changed: () => registration.endpointChanged(),
+    log: log.with({ part: "transport" }),
+  });
   const saver = new TrustSaver(options.trust, { snapshot: () => node.trust.snapshot(), log });
   const registration = new Registration({
     registry: options.registry,
@@ -100,7 +110,11 @@ export async function serveAgent(
     log: log.with({ part: "registry" }),
     hooks: {
       endpoint: () => formatEndpoint(node.beacon.reflexive ?? driver.endpoint),
-      registered: (id) => access.act((node, now) => node.handleRegistered(id, now)),
+      relayOnly: () => transport.relayOnly,
+      registered: (id) => {
+        access.act((node, now) => node.handleRegistered(id, now));
+        transport.handleRegistered(id);
+      },
       request: (message) => access.act((node, now) => node.trust.handleRelayedRequest(message, now)),
       response: (message) => access.act((node, now) => node.trust.handleRelayedResponse(message, now)),
     },
@@ -116,6 +130,7 @@ export async function serveAgent(
     version: VERSION,
     beaconAddress: `${options.beacon.host}:${options.beacon.port}`,
     local: () => driver.endpoint,
+    transport,
     aead: aead.name,
     udp: () => driver.udp,
     startedAt: performance.now(),
@@ -130,6 +145,7 @@ export async function serveAgent(
     unwatch();
     for (const stop of services) stop();
     await agent.close();
+    await transport.close();
     await saver.flush();
     driver.close();
     await driver.finished.catch(hooks.failed);
@@ -150,8 +166,9 @@ export async function serveAgent(
     hooks.failed(error);
     stopping.abort();
   });
+  transport.start();
   const mapped = keepPortMapped({
-    mode: options.portMapping,
+    mode: transport.usesUdp ? options.portMapping : "off",
     local: driver.endpoint,
     reflexive: () => node.beacon.reflexive,
     tell: (endpoint) => access.act((node, now) => node.setMapped(endpoint, now)),
@@ -159,7 +176,7 @@ export async function serveAgent(
     log: log.with({ part: "router" }),
     signal: until,
   });
-  const beacon = followBeacon(options.beacon, { access, until });
+  const beacon = transport.usesUdp ? followBeacon(options.beacon, { access, until, transport }) : undefined;
   await discovered(node, until);
   const registered = await registration.start(until);
   hooks.ready(agent.info());
@@ -175,13 +192,15 @@ export async function serveAgent(
 interface BeaconFollower {
   readonly access: { act(step: (node: Node, now: number) => void): void };
   readonly until: AbortSignal;
+  readonly transport: Transport;
 }
 
 /** Keeps the node's beacon at the address its name stands for. */
-async function followBeacon(beacon: HostPort, { access, until }: BeaconFollower): Promise<void> {
+async function followBeacon(beacon: HostPort, { access, until, transport }: BeaconFollower): Promise<void> {
   for (let attempt = 1; !until.aborted;) {
     const host = await resolveHost(beacon.host);
     if (host === undefined) {
+      transport.handleBeacon(false);
       await pause(retryDelay(attempt++), until);
       continue;
     }

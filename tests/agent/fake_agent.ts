@@ -83,6 +83,8 @@ export class FakeAgent implements AgentApi {
     endpoint: "192.0.2.1:4000",
     nat_type: "unknown",
     strategy: "direct",
+    transport: "udp",
+    transport_since: 1_800_000_000,
     public: false,
     registry: { address: "127.0.0.1:9000", connected: true },
     beacon: { address: "127.0.0.1:9001", reachable: true, rtt_ms: null },

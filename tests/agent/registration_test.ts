@@ -54,12 +54,13 @@ interface Standing {
 async function stand(
   bench: Bench,
   hostname: string,
-  options: { endpoint?: () => string } = {},
+  options: { endpoint?: () => string; relayOnly?: () => boolean } = {},
 ): Promise<Standing> {
   const identity = generateIdentity(systemRandom);
   const heard: Standing["heard"] = { registered: [], requests: [], responses: [] };
   const hooks: RegistrationHooks = {
     endpoint: options.endpoint ?? (() => "127.0.0.1:4000"),
+    relayOnly: options.relayOnly ?? (() => false),
     registered: (node) => void heard.registered.push(node),
     request: ({ from }) => void heard.requests.push(from),
     response: ({ from }) => void heard.responses.push(from),

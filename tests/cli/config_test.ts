@@ -25,7 +25,8 @@ Deno.test("flag, then environment, then config.json, then built-in", async () =>
 
 Deno.test("one home decides all files", async () => {
   await inTempHome((home) => {
-    const options = resolveAgentOptions({ home, env: env({}) });
+    const { transport, ...options } = resolveAgentOptions({ home, env: env({}) });
+    assertEquals([transport.transport, transport.compatUrl.href], ["auto", "wss://127.0.0.1/v1/compat"]);
     assertEquals(options, {
       home,
       socket: `${home}/pilot.sock`,

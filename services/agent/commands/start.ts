@@ -9,6 +9,7 @@ import { PilotError } from "../../../lib/wire/error.ts";
 import type { AgentInfo } from "../api.ts";
 import type { AgentOptions } from "../config.ts";
 import { PLACE_FLAGS, placeSources } from "./common.ts";
+import { TRANSPORT_FLAGS } from "./transport_flags.ts";
 
 /** Starts the agent of a home. */
 export const startCommand: Command = {
@@ -44,6 +45,7 @@ export const startCommand: Command = {
       placeholder: "PATH",
       summary: "Key file (else identity.key in the home); trust.json lies next to it",
     },
+    ...TRANSPORT_FLAGS,
     { name: "owner", kind: "string", placeholder: "TEXT", summary: "Label sent to the registry" },
     { name: "public", kind: "boolean", summary: "Let everybody see the endpoint" },
     {
@@ -80,6 +82,7 @@ async function runBackground(context: Context): Promise<void> {
     log: paths.log,
     report,
     timeoutMs: context.flags.duration("wait") ?? 0,
+    env: options.transport.env,
     signal: context.signal,
   });
   const client = await AgentClient.connect({ socket: options.socket });
@@ -146,6 +149,11 @@ async function resolveOptions(context: Context): Promise<AgentOptions> {
     registry: flags.string("registry"),
     beacon: flags.string("beacon"),
     listen: flags.string("listen"),
+    transport: flags.string("transport"),
+    compatUrl: flags.string("compat-url"),
+    proxy: flags.string("proxy"),
+    proxyCommand: flags.string("proxy-cmd"),
+    tlsCa: flags.string("tls-ca"),
     identity: flags.string("identity"),
     hostname: flags.string("hostname"),
     owner: flags.string("owner"),
@@ -174,6 +182,7 @@ function foregroundLine(options: AgentOptions, more: { report: string; context: 
     `--registry=${at(options.registry)}`,
     `--beacon=${at(options.beacon)}`,
     `--listen=${at(options.listen)}`,
+    ...options.transport.line,
     `--hostname=${options.hostname}`,
     `--owner=${options.owner}`,
     `--public=${options.public}`,

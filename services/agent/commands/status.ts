@@ -103,6 +103,13 @@ function missingHostname({ registry }: ClientInfo): string {
   return registry.connected && registry.error !== undefined ? `none (${registry.error})` : "none";
 }
 
+function transportText({ transport, transport_since, transport_error }: ClientInfo): string {
+  const name = transport === "wss" ? "relay over WebSocket" : transport.toUpperCase();
+  const seconds = Math.max(0, Math.floor(Date.now() / 1_000) - transport_since);
+  const since = transport_since === 0 ? "" : ` for ${formatUptime(seconds)}`;
+  return `${name}${since}${transport_error === undefined ? "" : ` (${transport_error})`}`;
+}
+
 function networkRows(info: ClientInfo): string[][] {
   const { registry, beacon } = info;
   const rtt = beacon.rtt_ms === null ? "" : `, ${formatMilliseconds(beacon.rtt_ms)}`;
@@ -115,6 +122,7 @@ function networkRows(info: ClientInfo): string[][] {
     ["NAT type:", info.nat_type],
     ["Endpoint:", info.endpoint === "" ? "unknown" : info.endpoint],
     ["Strategy:", info.strategy],
+    ...(info.transport === "" ? [] : [["Transport:", transportText(info)]]),
     ...(info.aead === "" ? [] : [["Cipher:", `AES-256-GCM by ${info.aead}`]]),
     ["Visible:", info.public ? "public" : "private"],
     ["Registry:", `${registry.address} (${registry.connected ? "connected" : `unreachable${problem}`})`],
