@@ -23,6 +23,7 @@ import {
   type UdpMode,
 } from "./driver_socket.ts";
 import { DriverTimer } from "./driver_timer.ts";
+import { MemoryTrimmer } from "./memory_trim.ts";
 
 export type { BatchSocket, DatagramSocket, UdpMode };
 
@@ -77,6 +78,7 @@ export class UdpDriver<Event> {
   readonly #sender: Sender;
   readonly #extra: ExtraSockets;
   readonly #timer: DriverTimer;
+  readonly #trimmer = new MemoryTrimmer();
   readonly #settle = Promise.withResolvers<void>();
   #pumping = false;
   #sending = false;
@@ -155,6 +157,7 @@ export class UdpDriver<Event> {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer.clear();
+    this.#trimmer.stop();
     this.#socket.close();
     this.#extra.close();
     this.#settleWhenQuiet();
@@ -210,7 +213,9 @@ export class UdpDriver<Event> {
       this.#flush();
       due = this.#nextDue();
     }
-    if (!this.#closed) this.#timer.set(due);
+    if (this.#closed) return;
+    this.#timer.set(due);
+    this.#trimmer.note(this.stats.sentBytes + this.stats.receivedBytes);
   }
 
   /** What is handed out and what is sent may bring more of both. */

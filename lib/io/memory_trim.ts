@@ -1,0 +1,72 @@
+/**
+ * Gives memory back to the system after busy times. The C library of Linux keeps what was freed for the next busy time:
+ * a hundred megabytes after a hundred transfers at once, for as long as the process lives.
+ */
+
+import { mayUseFfi } from "./ffi.ts";
+
+/** So many bytes must have passed since the last time for it to be worth the few milliseconds it takes. */
+const WORTH_BYTES = 8 * 1024 * 1024;
+/**
+ * Times of quiet after which memory is given back, milliseconds. More than one, because what a busy time leaves becomes
+ * free only when the garbage collector comes by.
+ */
+const QUIET_MS = [10_000, 20_000, 60_000] as const;
+/** Quiet is when fewer bytes pass than these. */
+const QUIET_BYTES = 1024 * 1024;
+
+// When the module is loaded, and never closed: a library belongs to the process.
+const mallocTrim = load();
+
+function load(): ((pad: bigint) => number) | undefined {
+  if (Deno.build.os !== "linux" || !mayUseFfi()) return undefined;
+  try {
+    const symbols = { malloc_trim: { parameters: ["usize"], result: "i32" } } as const;
+    return Deno.dlopen("libc.so.6", symbols).symbols.malloc_trim;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gives freed memory back now, where that is possible: Linux with glibc, and native code allowed. */
+export function trimMemory(): void {
+  mallocTrim?.(0n);
+}
+
+/** Watches the bytes that pass through a process. */
+export class MemoryTrimmer {
+  readonly #trim: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #total = 0;
+  #trimmedAt = 0;
+
+  /** `trim` does the work; others than the usual one are for tests. */
+  constructor(trim: () => void = trimMemory) {
+    this.#trim = trim;
+  }
+
+  /** `total` bytes have passed so far. */
+  note(total: number): void {
+    this.#total = total;
+    if (this.#timer === undefined && total - this.#trimmedAt >= WORTH_BYTES) this.#wait(0);
+  }
+
+  /** Watches no more. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #wait(step: number): void {
+    const ms = QUIET_MS[step];
+    if (ms === undefined) return;
+    const before = this.#total;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#total - before >= QUIET_BYTES) return this.#wait(0);
+      this.#trimmedAt = this.#total;
+      this.#trim();
+      this.#wait(step + 1);
+    }, ms);
+  }
+}

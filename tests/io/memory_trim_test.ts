@@ -1,0 +1,35 @@
+import { assertEquals } from "../assert.ts";
+import { MemoryTrimmer } from "../../lib/io/memory_trim.ts";
+import { FakeTimers } from "./fake_timers.ts";
+
+const MB = 1024 * 1024;
+
+Deno.test("memory trimmer: gives memory back once it is quiet after much, a few times, and then rests", () => {
+  using timers = new FakeTimers();
+  const times: number[] = [];
+  const trimmer = new MemoryTrimmer(() => times.push(timers.now));
+  for (let total = 1; total <= 40; total++) {
+    trimmer.note(total * MB);
+    timers.pass(1_000);
+  }
+  assertEquals(times, []);
+  timers.pass(20_000);
+  assertEquals(times.length, 1);
+  timers.pass(600_000);
+  assertEquals(times.length, 3);
+  assertEquals(timers.pending, 0);
+  trimmer.note(40 * MB + 1000);
+  assertEquals(timers.pending, 0);
+  trimmer.note(50 * MB);
+  timers.pass(10_000);
+  assertEquals(times.length, 4);
+  trimmer.stop();
+  assertEquals(timers.pending, 0);
+});
+
+Deno.test("memory trimmer: little traffic sets no timer", () => {
+  using timers = new FakeTimers();
+  const trimmer = new MemoryTrimmer(() => {});
+  for (let total = 0; total < 8 * MB; total += 1000) trimmer.note(total);
+  assertEquals(timers.pending, 0);
+});
