@@ -1,0 +1,4 @@
+import { testRow } from "./matrix.ts";
+
+testRow("Sa");
+testRow("Sx");

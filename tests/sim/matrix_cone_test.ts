@@ -1,0 +1,4 @@
+import { testRow } from "./matrix.ts";
+
+testRow("A");
+testRow("PR");

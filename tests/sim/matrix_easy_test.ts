@@ -1,0 +1,5 @@
+import { testRow } from "./matrix.ts";
+
+testRow("P");
+testRow("F");
+testRow("B");
