@@ -55,6 +55,7 @@ export class Node implements Machine<NodeEvent> {
   /** What we offer for streams to nodes of our kind. */
   readonly #offer: Offer;
   readonly #dials = new Dials();
+  #givenNat: NatBehaviour | undefined;
   /** Numbers of extra sockets, for all parts that use some. */
   readonly #vias = new ViaNumbers();
   #now: Instant = 0;
@@ -119,7 +120,7 @@ export class Node implements Machine<NodeEvent> {
 
   /** What is known of the NAT in front of this node. */
   get nat(): NatBehaviour {
-    return this.examiner.behaviour;
+    return this.#givenNat ?? this.examiner.behaviour;
   }
 
   get isPublic(): boolean {
@@ -161,8 +162,9 @@ export class Node implements Machine<NodeEvent> {
     this.#pump(now);
   }
 
-  /** What is known of the NAT in front of this node. */
+  /** What is known of the NAT in front of this node, in place of what its examination finds. */
   setNat(nat: NatBehaviour, now: Instant): void {
+    this.#givenNat = nat;
     this.tunnels.updateOwn({ nat }, now);
     this.#pump(now);
   }
@@ -325,7 +327,7 @@ export class Node implements Machine<NodeEvent> {
         moved = true;
       }
       for (let event = examiner.pollEvent(); event !== undefined; event = examiner.pollEvent()) {
-        tunnels.updateOwn({ nat: event.behaviour }, now);
+        tunnels.updateOwn({ nat: this.nat }, now);
         this.#events.push(event);
       }
     }

@@ -9,6 +9,7 @@ import type { NatBehaviour } from "../../lib/core/nat/behaviour.ts";
 import { Node } from "../../lib/core/node.ts";
 import type { NodeEvent } from "../../lib/core/node_event.ts";
 import { generateIdentity, type Identity } from "../../lib/crypto/identity.ts";
+import { beaconPlaces } from "./beacon_places.ts";
 import { fastAead } from "./fast_aead.ts";
 import {
   type Attachment,
@@ -39,7 +40,7 @@ export interface Side {
   /** A NAT of its own. */
   readonly nat?: Partial<NatOptions>;
   readonly firewall?: Firewall;
-  /** What the agent knows of it. */
+  /** What the agent knows of it from the start; otherwise it finds out. */
   readonly knows?: NatBehaviour;
   /** In place of all that. */
   readonly attachment?: Attachment;
@@ -88,6 +89,7 @@ export class DuoAgent {
       random: net.random.fork().bytes,
       unixTime: (now) => EPOCH + now,
       node: this.id,
+      examine: side.knows === undefined,
       ...(side.search === undefined ? {} : { search: side.search }),
       trust: {
         trusted: [{ node: peer, publicKey, approvedAt: 1, mutual: true, network: 0 }],
@@ -100,7 +102,7 @@ export class DuoAgent {
     this.socket = this.host.attach<NodeEvent>(this.node, PORT, { onEvent: (event) => this.#handle(event) });
     this.act((node, now) => {
       node.setBeacon(BEACON, now);
-      node.setNat(side.knows ?? {}, now);
+      if (side.knows !== undefined) node.setNat(side.knows, now);
     });
     this.tellAddresses();
   }
@@ -184,8 +186,11 @@ export class Duo {
         trace: options.trace ?? false,
         ...(options.link === undefined ? {} : { link: options.link }),
       });
-    this.beacon = this.net.addHost("beacon", { ip: BEACON.host });
-    this.beacon.attach(new Beacon({ random: this.net.random.fork().bytes }), BEACON.port);
+    const { ip, addresses, places } = beaconPlaces(BEACON.host, BEACON.port, 2);
+    this.beacon = this.net.addHost("beacon", { ip });
+    this.beacon.attach(new Beacon({ random: this.net.random.fork().bytes, addresses }), BEACON.port, {
+      places,
+    });
     this.a = new DuoAgent(this.net, 0, options.a);
     this.b = new DuoAgent(this.net, 1, options.b);
     this.net.run(300);
