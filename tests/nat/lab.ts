@@ -2,6 +2,8 @@
 
 import { AgentClient, type ClientPeer } from "../../mod.ts";
 import { at, Program } from "../e2e/process.ts";
+import { type Certificate, makeCertificate } from "./certificate.ts";
+import { type Features, readFeatures } from "./features.ts";
 import { Internet } from "./internet.ts";
 import { runFolder } from "./namespaces.ts";
 
@@ -15,26 +17,39 @@ interface Start {
   readonly home: string;
 }
 
+interface LabParts {
+  readonly internet: Internet;
+  readonly folder: string;
+  readonly features: Features;
+  readonly certificate: Certificate;
+}
+
 /** One internet with a pilot network on it. */
 export class Lab {
   readonly internet: Internet;
   /** The address of registry and beacon. */
   readonly server: string;
   readonly #folder: string;
+  readonly #features: Features;
+  readonly #certificate: Certificate;
   readonly #programs: Program[] = [];
   #beacon: Program | undefined;
 
-  private constructor(internet: Internet, folder: string) {
+  private constructor({ internet, folder, features, certificate }: LabParts) {
     this.internet = internet;
     this.server = internet.serverAddresses[0];
     this.#folder = folder;
+    this.#features = features;
+    this.#certificate = certificate;
   }
 
   /** Builds the internet and starts registry and beacon. */
   static async create(): Promise<Lab> {
     const folder = runFolder(Deno.pid);
     await Deno.mkdir(folder, { recursive: true });
-    const lab = new Lab(await Internet.create(), folder);
+    const [internet, features] = [await Internet.create(), await readFeatures()];
+    const certificate = await makeCertificate(folder, internet.serverAddresses[0]);
+    const lab = new Lab({ internet, folder, features, certificate });
     const registry = lab.start(lab.internet.server, {
       args: [
         "registry",
@@ -46,14 +61,24 @@ export class Lab {
       ],
       home: `${folder}/registry`,
     });
-    await Promise.all([registry.ready(/listening on/), lab.startBeacon()]);
+    await registry.ready(/listening on/);
+    await lab.startBeacon();
     return lab;
   }
 
   /** Starts the beacon, always at the same place, and waits until it serves. */
   async startBeacon(): Promise<void> {
+    const { certificate, key } = this.#certificate;
+    const addresses = this.internet.serverAddresses.slice(0, this.#features.beaconAddresses ? 2 : 1);
     this.#beacon = this.start(this.internet.server, {
-      args: ["beacon", "serve", "--listen", `${this.server}:${BEACON_PORT}`],
+      args: [
+        ...["beacon", "serve"],
+        ...addresses.flatMap((address) => ["--listen", `${address}:${BEACON_PORT}`]),
+        ...(this.#features.wss ? ["--registry", `${this.server}:${REGISTRY_PORT}`] : []),
+        ...(this.#features.wss
+          ? ["--wss", `${this.server}:443`, "--tls-cert", certificate, "--tls-key", key]
+          : []),
+      ],
       home: `${this.#folder}/beacon`,
     });
     await this.#beacon.ready(/listening on/);
@@ -80,7 +105,10 @@ export class Lab {
 
   /** How an agent finds registry and beacon. */
   get places(): readonly string[] {
-    return ["--registry", `${this.server}:${REGISTRY_PORT}`, "--beacon", `${this.server}:${BEACON_PORT}`];
+    return [
+      ...["--registry", `${this.server}:${REGISTRY_PORT}`, "--beacon", `${this.server}:${BEACON_PORT}`],
+      ...(this.#features.wss ? ["--tls-ca", this.#certificate.certificate] : []),
+    ];
   }
 
   /** Starts `pilot <args>`, or another script, in a namespace. It ends with the lab at the latest. */

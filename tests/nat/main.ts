@@ -1,6 +1,6 @@
 /**
  * Real agents behind the NATs of a real kernel, in network namespaces of this computer. Needs root, iproute2,
- * nftables and conntrack; says so and succeeds where they are missing.
+ * nftables, conntrack and openssl; says so and succeeds where they are missing.
  *
  * ```text
  * deno task test:nat [--only TEXT] [--runs N] [--size MB]

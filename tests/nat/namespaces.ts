@@ -36,6 +36,7 @@ const PROGRAMS = [
   ["ip", ["ip", "-V"]],
   ["nft", ["nft", "--version"]],
   ["conntrack", ["conntrack", "--version"]],
+  ["openssl", ["openssl", "version"]],
 ] as const;
 
 let removing = false;
