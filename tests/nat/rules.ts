@@ -30,7 +30,7 @@ table ip nat {
   }
 }
 table ip filter {
-  set seen { type ipv4_addr; flags dynamic; size 4096; }
+  set seen { type inet_service . ipv4_addr; flags dynamic; size 4096; }
   chain passing {
     type filter hook forward priority filter
     ${kind === "blocked" ? "ip protocol udp drop" : ""}
@@ -67,5 +67,6 @@ export function holdRules(server: string): string {
 export const RELEASE_RULES = "delete table ip hold\n";
 
 const SYMMETRIC = `oifname "wan" ip protocol udp masquerade fully-random`;
-const ADDRESS_RESTRICTED = `oifname "wan" ip protocol udp update @seen { ip daddr }
-    iifname "wan" ip protocol udp ip saddr != @seen drop`;
+/** A mapping lets in whom its host has sent to; the host's port is the mapping's. */
+const ADDRESS_RESTRICTED = `oifname "wan" ip protocol udp update @seen { udp sport . ip daddr }
+    iifname "wan" ip protocol udp udp dport . ip saddr != @seen drop`;
