@@ -94,6 +94,7 @@ export const CHECKS_NOT_YET: Readonly<Record<string, string>> = {
   "an agent behind portRestricted calls it port-restricted-cone": "beacons answer at one address only",
   "an agent behind symmetric calls it symmetric": "beacons answer at one address only",
   "an agent behind carrier calls it symmetric": "beacons answer at one address only",
+  "a transfer outlives the end of all UDP": "there is no way to a beacon without UDP",
   "an agent that is started again and again is reached":
     "the beacon does not believe a third place within 75 seconds",
 };

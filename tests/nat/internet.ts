@@ -144,13 +144,13 @@ export class Home {
     await this.#inner.changePorts();
   }
 
-  /** Lets UDP through only to and from `server`. */
-  async hold(server: string): Promise<void> {
-    await this.#inner.load(holdRules(server));
+  /** Lets UDP through only to and from `except`, or not at all. */
+  async holdUdp({ except }: { readonly except?: string } = {}): Promise<void> {
+    await this.#inner.load(holdRules(except));
   }
 
-  /** Takes {@link hold} back. */
-  async release(): Promise<void> {
+  /** Takes {@link holdUdp} back. */
+  async releaseUdp(): Promise<void> {
     await this.#inner.load(RELEASE_RULES);
   }
 

@@ -88,14 +88,14 @@ const JOURNEYS: readonly Journey[] = [
     name: "a transfer begins on the relay and ends direct",
     kind: "portRestricted",
     run: async ({ lab, a, b, size }) => {
-      await a.home.hold(lab.server);
+      await a.home.holdUdp({ except: lab.server });
       let path: PathName | undefined;
       const figures = await transfer(a.agent, b.agent, {
         size,
         spreadMs: 0,
         event: async () => {
           path = await pathOf(a.agent, b.agent);
-          await a.home.release();
+          await a.home.releaseUdp();
         },
         until: async () => await pathOf(a.agent, b.agent) === "direct",
       });
@@ -117,6 +117,18 @@ const JOURNEYS: readonly Journey[] = [
     name: "a transfer outlives a change of the sender's address",
     kind: "portRestricted",
     run: (pair) => directTransfer(pair, () => pair.a.home.changeAddress()),
+  },
+  {
+    name: "a transfer outlives the end of all UDP",
+    kind: "portRestricted",
+    run: async (pair) => {
+      const { home } = pair.a;
+      try {
+        return await steadyTransfer(pair, { event: () => home.holdUdp(), path: "direct", then: "relay" });
+      } finally {
+        await home.releaseUdp();
+      }
+    },
   },
   {
     name: "a direct transfer outlives a restart of the beacon",
@@ -181,11 +193,16 @@ async function directTransfer(pair: Pair, event: TransferPlan["event"]): Promise
   return await steadyTransfer(pair, { event, path: "direct" });
 }
 
-/** A transfer on a path that is there before, and again after the event. */
-async function steadyTransfer(
-  { a, b, size }: Pair,
-  { event, path }: { readonly event: TransferPlan["event"]; readonly path: PathName },
-): Promise<string> {
+interface Steady {
+  readonly event: TransferPlan["event"];
+  /** The path before the event. */
+  readonly path: PathName;
+  /** The path after it, when it is another. */
+  readonly then?: PathName;
+}
+
+/** A transfer that is on the right path before the event, and again after it. */
+async function steadyTransfer({ a, b, size }: Pair, { event, path, then = path }: Steady): Promise<string> {
   const patience = { firstMs: PATH_MS, directMs: path === "direct" ? PATH_MS : 0 };
   const before = await measureDial(a.agent, b.agent, { patience });
   if (before.path !== path) {
@@ -193,12 +210,12 @@ async function steadyTransfer(
   }
   const figures = await transfer(a.agent, b.agent, { size, spreadMs: SPREAD_MS, event });
   const ended = performance.now();
-  while (await pathOf(a.agent, b.agent) !== path) {
-    if (performance.now() - ended > PATH_MS) throw new Error(`${describe(figures)}, but not ${path} again`);
+  while (await pathOf(a.agent, b.agent) !== then) {
+    if (performance.now() - ended > PATH_MS) throw new Error(`${describe(figures)}, but not ${then} then`);
     await pause(100);
   }
   if (figures.silenceMs > SILENCE_MS) throw new Error(describe(figures));
-  return `${describe(figures)}, ${path} again`;
+  return `${describe(figures)}, then ${then}`;
 }
 
 /** Dials: milliseconds until the first byte. @throws Error when none comes */

@@ -12,11 +12,13 @@ const AT_ONCE = 3;
 
 /** How long each outcome may take. The product promises less; a busy computer must not fail. */
 const PATIENCE: Readonly<Record<Outcome, Patience>> = {
-  direct: { firstMs: 5_000, directMs: 20_000 },
-  searched: { firstMs: 5_000, directMs: 25_000 },
-  relay: { firstMs: 5_000, directMs: 5_000 },
-  wss: { firstMs: 5_000, directMs: 3_000 },
+  direct: { firstMs: 10_000, directMs: 20_000 },
+  searched: { firstMs: 10_000, directMs: 25_000 },
+  relay: { firstMs: 10_000, directMs: 5_000 },
+  wss: { firstMs: 10_000, directMs: 3_000 },
 };
+/** How long to wait for the first byte where none is expected yet, milliseconds. */
+const HOPELESS_MS = 3_000;
 
 /** A place in the lab: who is connected how. */
 export interface Station {
@@ -154,7 +156,11 @@ export class Matrix {
     const { a, b } = this.pair(cell);
     const outcome = expectedOutcome(cell.row, cell.column);
     const missing = notYet(cell.row, cell.column);
-    const measured = await measureDial(a.agent, b.agent, { patience: PATIENCE[outcome], connected });
+    const patience = {
+      ...PATIENCE[outcome],
+      ...(missing?.instead === "none" ? { firstMs: HOPELESS_MS } : {}),
+    };
+    const measured = await measureDial(a.agent, b.agent, { patience, connected });
     // Searching is a matter of chance.
     if (outcome === "searched" && missing === undefined && measured.path === "relay") again.push(cell);
     else this.#judge(cell, measured);

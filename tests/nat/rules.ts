@@ -52,12 +52,12 @@ add rule ip nat leaving oifname "wan" masquerade
 `;
 }
 
-/** Lets UDP through only between the home and `server`. */
-export function holdRules(server: string): string {
+/** Lets UDP through only between the home and `server`, or not at all. */
+export function holdRules(server: string | undefined): string {
   return `table ip hold {
   chain passing {
     type filter hook forward priority filter - 1
-    ip protocol udp ip saddr != ${server} ip daddr != ${server} drop
+    ip protocol udp ${server === undefined ? "" : `ip saddr != ${server} ip daddr != ${server} `}drop
   }
 }
 `;
