@@ -361,16 +361,20 @@ export class Node implements Machine<NodeEvent> {
       this.ports.handlePathChange(event.peer, now);
       // One peer is silent, or the network is.
       if (this.tunnels.peer(event.peer)?.paths.inUse === undefined) this.beacon.check(now);
+      this.#events.push({ type: "path", peer: event.peer });
     } else if (event.type === "need_identity") {
       if (!this.#desk.askIdentity(event.peer, now)) this.tunnels.handleIdentity(event.peer, undefined, now);
     } else if (event.type === "need_endpoint") {
       this.#desk.askEndpoint(event.peer);
       this.beacon.punch(event.peer, now);
+      if (this.beacon.beacon !== undefined) this.#events.push({ type: "punch", peer: event.peer });
     } else if (event.type === "need_punch") {
       this.beacon.stopPunch(event.peer);
       this.beacon.punch(event.peer, now);
-    } else if (event.type === "unreachable") this.#failDials(event.peer, "timeout", now);
-    else if (event.type === "identity_mismatch") this.#desk.forgetIdentity(event.peer);
+    } else if (event.type === "unreachable") {
+      this.#failDials(event.peer, "timeout", now);
+      this.#events.push(event);
+    } else if (event.type === "identity_mismatch") this.#desk.forgetIdentity(event.peer);
     else this.#events.push(event);
   }
 

@@ -30,6 +30,12 @@ export type NodeEvent =
   /** A request for the registry: sign it, send it, and report with `handleRegistryReply` under the same tag. */
   | { readonly type: "registry"; readonly tag: string; readonly request: RegistryRequest }
   | { readonly type: "established"; readonly peer: number; readonly rekeyed: boolean }
+  /** Traffic to a peer takes another path than before. */
+  | { readonly type: "path"; readonly peer: number }
+  /** The beacon was asked to punch a hole towards a peer. */
+  | { readonly type: "punch"; readonly peer: number }
+  /** No key could be agreed with a peer. */
+  | { readonly type: "unreachable"; readonly peer: number }
   | { readonly type: "trust"; readonly event: TrustEvent }
   /** The trust book has changed: save `trust.snapshot()`. */
   | { readonly type: "save_trust" }

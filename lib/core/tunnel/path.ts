@@ -109,13 +109,19 @@ export class Paths {
    * A sealed frame of the peer opened that arrived by `route`. Probes and their answers are no `traffic`. True when
    * `nextTimeout` may have become earlier.
    */
-  noteReceived(route: Route, now: Instant, options: { readonly traffic: boolean } = TRAFFIC): boolean {
+  noteReceived(
+    route: Route,
+    now: Instant,
+    options: { readonly traffic: boolean; readonly size?: number } = TRAFFIC,
+  ): boolean {
     if (options.traffic) this.#activeAt = now;
     const known = this.#pathOf(route);
     const source = (route.kind === "direct" ? route.via ?? 0 : 0) === 0 ? "observed" : "searched";
     const path = known ?? this.#add(route, { now, source });
-    if (options.traffic) path?.noteHeard(now);
-    else if (path !== undefined) path.heardAt = now;
+    if (options.traffic) {
+      path?.noteHeard(now);
+      path?.counters.noteReceived(options.size ?? 0);
+    } else if (path !== undefined) path.heardAt = now;
     return known === undefined;
   }
 
@@ -133,6 +139,7 @@ export class Paths {
     for (const route of routes) {
       const path = this.#pathOf(route);
       if (path === undefined) continue;
+      path.counters.noteSent(size, now);
       if (size > path.largestSinceHeard) path.largestSinceHeard = size;
       if (path.isProven && path.nextProbe > now + PATH_CONFIRM_MS && !path.isRelay) {
         path.nextProbe = Math.max(now, path.probedAt + PATH_CONFIRM_MS);
@@ -233,6 +240,17 @@ export class Paths {
     const rest = { endpoint: undefined, source: undefined };
     if (!relay || !this.#probing) return { path: "none", rtt: undefined, ...rest };
     return { path: "relay", rtt: this.#relay.rtt, ...rest };
+  }
+
+  /** All paths as they stand, for a report. */
+  inspect(): { readonly direct: readonly Path[]; readonly relay: Path; readonly selected: Path | undefined } {
+    return { direct: this.#table.all, relay: this.#relay, selected: this.#choice.current };
+  }
+
+  /** Makes a probe due on every path. */
+  probeAll(now: Instant): void {
+    this.#activeAt = now;
+    for (const path of this.#all(true)) path.nextProbe = now;
   }
 
   get isDirect(): boolean {

@@ -72,6 +72,7 @@ export class PathKeeper {
     const { inUse } = paths;
     if (inUse !== told.inUse) {
       told.inUse = inUse;
+      told.since = now;
       this.#options.emit({ type: "path_changed", peer: node });
       this.#options.changed(peer, now);
     }

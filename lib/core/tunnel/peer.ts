@@ -76,11 +76,13 @@ export class Peer {
   probeAt: Instant = Infinity;
   watchAt: Instant = Infinity;
   /** What the node was told of last. */
-  told: { transport: TransportOption | undefined; inUse: Route | undefined; segment: number | undefined } = {
-    transport: undefined,
-    inUse: undefined,
-    segment: undefined,
-  };
+  told: {
+    transport: TransportOption | undefined;
+    inUse: Route | undefined;
+    segment: number | undefined;
+    /** When the path in use was taken, `undefined` before the first. */
+    since: Instant | undefined;
+  } = { transport: undefined, inUse: undefined, segment: undefined, since: undefined };
 
   constructor(node: number, context: PeerContext, now: Instant) {
     this.node = node;

@@ -12,6 +12,7 @@ import {
 } from "../constants.ts";
 import type { Instant } from "../machine.ts";
 import { scopeOf } from "../punch_target.ts";
+import { PathCounters } from "./path_counters.ts";
 import { BASE_DATAGRAM, Pmtu } from "./pmtu.ts";
 
 /** A way to send a frame. `via` is the extra socket that it leaves from, absent for the main one. */
@@ -65,6 +66,7 @@ export class Path {
   /** Whether it stays inside networks of some owner. */
   readonly isLan: boolean;
   readonly pmtu: Pmtu;
+  readonly counters = new PathCounters();
   isProven = false;
   /** Probes sent since one was answered. */
   misses = 0;
@@ -147,9 +149,15 @@ export class Path {
     this.nextProbe = now + (this.#schedule[this.#step] ?? Infinity);
   }
 
+  /** Whether all first probes have gone out: further ones are rare. */
+  get isExhausted(): boolean {
+    return this.#step >= this.#schedule.length - 1;
+  }
+
   /** Remembers a probe that leaves. */
   noteProbe(token: number, now: Instant): void {
     this.probedAt = now;
+    this.counters.noteProbe(now, this.isProven);
     this.#tokens.set(token, now);
     const oldest = this.#tokens.size > TOKENS_KEPT ? this.#tokens.keys().next().value : undefined;
     if (oldest !== undefined) this.#tokens.delete(oldest);
@@ -160,6 +168,7 @@ export class Path {
     const sentAt = this.#tokens.get(token);
     if (sentAt === undefined) return false;
     this.#tokens.clear();
+    this.counters.noteAnswer(now - sentAt, now);
     this.noteRtt(now - sentAt);
     return true;
   }
@@ -198,6 +207,7 @@ export class Path {
 
   /** It no longer counts as proven. The more often that happens, the longer it is not used afterwards. */
   disprove(now: Instant): void {
+    this.counters.noteFailure(now);
     this.isProven = false;
     this.alias = undefined;
     this.#samples.length = 0;

@@ -3,7 +3,12 @@
  * make together for as long as the relay is all there is.
  */
 
-import { decodeTraversal, encodeTraversal, type TraversalMessage } from "../../wire/candidates.ts";
+import {
+  decodeTraversal,
+  encodeTraversal,
+  type NatFacts,
+  type TraversalMessage,
+} from "../../wire/candidates.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { type Packet, PACKET_VERSION, Protocol } from "../../wire/packet.ts";
 import { PEER_ACTIVE_MS, PORT_TRAVERSAL, UPGRADE_SCHEDULE_MS } from "../constants.ts";
@@ -106,6 +111,11 @@ export class Traversal {
       peer.paths.forgive(now);
       this.#options.keeper.rearm(peer);
     }
+  }
+
+  /** What a peer has told of its NAT, `undefined` when it has told nothing. */
+  natOf(node: number): NatFacts | undefined {
+    return this.#exchange.theirs(node)?.nat;
   }
 
   /** A session with a peer has begun, or it is trusted now. */

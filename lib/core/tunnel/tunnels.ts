@@ -9,6 +9,7 @@ import { MAX_PEERS, PEER_ACTIVE_MS, PORT_TRAVERSAL } from "../constants.ts";
 import { Fifo } from "../fifo.ts";
 import type { Instant, Transmit } from "../machine.ts";
 import { earlier, Timers } from "../timers.ts";
+import type { NatFacts } from "../../wire/candidates.ts";
 import type { OwnCandidates } from "./candidates.ts";
 import { type CeilingOptions, DATAGRAM_OVERHEAD, datagramCeiling } from "./ceiling.ts";
 import type { TunnelEvent } from "./event.ts";
@@ -212,6 +213,19 @@ export class Tunnels {
     this.#traversal.update(change, now);
   }
 
+  /** What a peer has told of its NAT, `undefined` when it has told nothing. */
+  peerNat(node: number): NatFacts | undefined {
+    return this.#traversal.natOf(node);
+  }
+
+  /** Asks `node` for a sign of life on every path at once. */
+  probeAll(node: number, now: Instant): void {
+    const peer = this.#peers.get(node);
+    if (peer === undefined || !peer.hasSession) return;
+    peer.paths.probeAll(now);
+    this.#keeper.probe(peer, now);
+  }
+
   /** A node may know where we are from now on. */
   handleTrusted(node: number, now: Instant): void {
     const peer = this.#peers.get(node);
@@ -332,6 +346,7 @@ export class Tunnels {
   }
 
   #agreed(peer: Peer, now: Instant): void {
+    peer.told.since ??= now;
     peer.paths.startProbing(now);
     for (const packet of peer.takePending()) this.send(peer.node, packet, now);
     this.#keeper.probe(peer, now);
@@ -362,7 +377,8 @@ export class Tunnels {
     this.stats.received(at.size);
     this.#noteUse(peer, now);
     const isControl = packet.protocol === Protocol.CONTROL;
-    if (peer.paths.noteReceived(route, now, isControl ? NO_TRAFFIC : TRAFFIC)) this.#keeper.arm(peer, now);
+    const arrival = { traffic: !isControl, size: at.size };
+    if (peer.paths.noteReceived(route, now, arrival)) this.#keeper.arm(peer, now);
     this.#keeper.noteSession(peer, now);
     const token = isControl ? probeAnswer(packet) : undefined;
     if (token !== undefined) {
@@ -421,5 +437,3 @@ export class Tunnels {
 }
 
 const IN_SEALED_FRAME = { zeroMeansNone: true } as const;
-const TRAFFIC = { traffic: true } as const;
-const NO_TRAFFIC = { traffic: false } as const;
