@@ -36,6 +36,16 @@
  * if (!await agent.waitForTrust(node, 60_000)) throw new Error("alpha has not answered yet");
  * ```
  *
+ * @example See what happens
+ * ```ts ignore
+ * import { AgentClient } from "@pilot/pilot";
+ *
+ * await using agent = await AgentClient.connect();
+ * for await (const event of agent.events()) {
+ *   if (event.type === "path") console.log(`${event.hostname} is now reached by ${event.method}`);
+ * }
+ * ```
+ *
  * Every failure is a {@linkcode PilotError} with a `code` for programs and a `hint` for people.
  *
  * @example Tell failures apart
@@ -55,8 +65,17 @@
 
 export { AgentClient, type ConnectOptions, DEFAULT_SOCKET_PATH } from "./lib/client/agent.ts";
 export type { ClientDatagram } from "./lib/client/datagrams.ts";
+export type { CheckStatus, ClientCheck, ClientDoctor } from "./lib/client/doctor.ts";
+export { type ClientEvent, ClientEvents } from "./lib/client/events.ts";
 export type { ClientConnection, ClientInfo, ClientPeer } from "./lib/client/info.ts";
 export { ClientListener } from "./lib/client/listener.ts";
+export type {
+  ClientAdvice,
+  ClientPath,
+  ClientPaths,
+  ClientPeerPaths,
+  PathMethod,
+} from "./lib/client/paths.ts";
 export {
   type Address,
   formatAddress,
@@ -65,6 +84,7 @@ export {
   type ResolvedPeer,
 } from "./lib/client/resolve.ts";
 export { ClientStream } from "./lib/client/stream.ts";
+export type { ClientTrace, ClientTracePath } from "./lib/client/trace.ts";
 export type {
   ClientPendingRequest,
   ClientTrustAnswer,

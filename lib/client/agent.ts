@@ -6,13 +6,18 @@ import { Command, type IpcReply, type IpcRequest } from "../wire/ipc.ts";
 import { Channel } from "./channel.ts";
 import { type ClientDatagram, DatagramHub } from "./datagrams.ts";
 import { openStream } from "./dial.ts";
+import { type ClientDoctor, readDoctor } from "./doctor.ts";
+import { isUnsupported, tooOld } from "./errors.ts";
+import { ClientEvents } from "./events.ts";
 import { Fields } from "./fields.ts";
 import { type ClientInfo, readInfo } from "./info.ts";
 import { ClientListener } from "./listener.ts";
+import { type ClientPaths, readPaths } from "./paths.ts";
 import { peerLiteral, type ResolvedHostname, type ResolvedPeer } from "./resolve.ts";
 import { socketPath } from "../io/local_socket.ts";
 import { pause } from "../io/pause.ts";
 import type { ClientStream } from "./stream.ts";
+import { type ClientTrace, readTrace } from "./trace.ts";
 import {
   type ClientPendingRequest,
   type ClientTrustAnswer,
@@ -227,6 +232,43 @@ export class AgentClient implements AsyncDisposable {
     return this.#datagrams.subscribe();
   }
 
+  /**
+   * What happens in the agent from now on: paths that change, peers, trust, the NAT, the beacon. The subscription
+   * begins at once and ends when the loop is left; `ready` tells when it has begun.
+   *
+   * @throws PilotError from the loop: `unavailable` when the agent is too old to tell
+   */
+  events(options: WaitOptions = {}): ClientEvents {
+    return new ClientEvents(this.#path, options);
+  }
+
+  /** How the ways to all peers stand, or to one. @throws PilotError `unavailable` when the agent is too old to tell */
+  async paths(node?: number, options: WaitOptions = {}): Promise<ClientPaths> {
+    const request = { kind: "paths", ...(node === undefined ? {} : { node }) } as const;
+    return readPaths(await this.#recent(() => this.#json(request, Command.PATHS_OK, options)));
+  }
+
+  /** Checks the agent and its network; takes a few seconds. @throws PilotError `unavailable` as `paths` */
+  async doctor(options: WaitOptions = {}): Promise<ClientDoctor> {
+    const call = () => this.#slow({ kind: "doctor" }, options, Command.DOCTOR_OK);
+    return readDoctor(await this.#recent(call));
+  }
+
+  /**
+   * Measures every path to a peer that there is a tunnel to, `rounds` times (5 by default).
+   *
+   * @throws PilotError `not_found` without a tunnel, `unavailable` as `paths`
+   */
+  async trace(
+    node: number,
+    options: WaitOptions & { readonly rounds?: number } = {},
+  ): Promise<ClientTrace> {
+    const { rounds, ...limits } = options;
+    const request = { kind: "trace", node, ...(rounds === undefined ? {} : { rounds }) } as const;
+    const call = () => this.#slow(request, limits, Command.TRACE_OK);
+    return readTrace(await this.#recent(call));
+  }
+
   /** Gives this node a hostname; an empty one takes it away. @throws PilotError */
   async setHostname(hostname: string, options: WaitOptions = {}): Promise<{ readonly hostname: string }> {
     const reply = await this.#json({ kind: "set_hostname", hostname }, Command.SET_HOSTNAME_OK, options);
@@ -293,8 +335,21 @@ export class AgentClient implements AsyncDisposable {
     return this.#call(request, { ...options, reply: (reply) => fieldsOf(reply, command) });
   }
 
-  /** A call about trust, over a socket of its own: it may have to reach a peer first. */
-  async #slow(request: IpcRequest, options: WaitOptions): Promise<Fields> {
+  /** A call that agents of other makes, and older ones, do not know. */
+  async #recent<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw isUnsupported(error) ? tooOld(error) : error;
+    }
+  }
+
+  /** A call over a socket of its own: it may take long, or have to reach a peer first. */
+  async #slow(
+    request: IpcRequest,
+    options: WaitOptions,
+    reply: number = Command.HANDSHAKE_OK,
+  ): Promise<Fields> {
     return await limited(
       request.kind.replace("_", " "),
       { timeoutMs: REACH_MS, ...options },
@@ -303,7 +358,7 @@ export class AgentClient implements AsyncDisposable {
         try {
           return await channel.call(request, {
             signal,
-            reply: (reply) => fieldsOf(reply, Command.HANDSHAKE_OK),
+            reply: (answer) => fieldsOf(answer, reply),
           });
         } finally {
           channel.close();
@@ -333,8 +388,4 @@ export class AgentClient implements AsyncDisposable {
 
 function fieldsOf(reply: IpcReply, command: number): Fields | undefined {
   return reply.kind === "json" && reply.command === command ? Fields.parse(reply.text) : undefined;
-}
-
-function isUnsupported(error: unknown): boolean {
-  return error instanceof PilotError && /unknown (sub-)?command/.test(error.message);
 }

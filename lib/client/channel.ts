@@ -44,6 +44,8 @@ export interface StreamSink {
 export interface ChannelEvents {
   readonly accepted?: (accept: Extract<IpcReply, { kind: "accept" }>) => void;
   readonly datagram?: (datagram: Extract<IpcReply, { kind: "recv_from" }>) => void;
+  /** An event of the agent, as JSON. */
+  readonly event?: (json: string) => void;
   readonly lost?: (error: PilotError) => void;
 }
 
@@ -249,6 +251,9 @@ export class Channel {
         return this.#events.datagram?.(reply);
       case "accept":
         return this.#events.accepted?.(reply);
+      case "json":
+        if (reply.command === Command.EVENT) this.#events.event?.(reply.text);
+        return this.#reply(reply);
       case "error":
         return this.#error(readAgentError(reply.code, reply.text));
       case "close_ok":

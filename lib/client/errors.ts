@@ -33,6 +33,19 @@ export function agentGone(cause?: unknown): PilotError {
   });
 }
 
+/** The agent does not know what it was asked. */
+export function tooOld(cause: unknown): PilotError {
+  return new PilotError("unavailable", "the running agent does not know this yet", {
+    hint: "it is older than this program: stop it and start it again",
+    cause,
+  });
+}
+
+/** Whether an agent's error says that it does not know the command. */
+export function isUnsupported(error: unknown): boolean {
+  return error instanceof PilotError && /unknown (sub-)?command/.test(error.message);
+}
+
 const TEXTS: readonly (readonly [RegExp, ErrorCode])[] = [
   [/already bound$/, "already_exists"],
   [/connection refused$/, "connection_failed"],

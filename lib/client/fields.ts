@@ -46,6 +46,11 @@ export class Fields {
     return this.#members.get(name) === true;
   }
 
+  /** The elements of a list that are numbers. */
+  numbersOf(name: string): number[] {
+    return this.#list(name).filter((element) => typeof element === "number");
+  }
+
   /** The elements of a list that are texts. */
   texts(name: string): string[] {
     return this.#list(name).filter((element) => typeof element === "string");

@@ -67,6 +67,20 @@ export const Command = {
   UNBIND_OK: 0x38,
   SEND_TO_CONFIRM: 0x39,
   SEND_TO_OK: 0x3a,
+  // From here on our own: public networks use the numbers up to 0x3A, and 0x40 is Credit (lib/client/extensions.ts).
+  /** Asks for events on this socket; the first event is the answer. */
+  SUBSCRIBE: 0x41,
+  /** Pushed: one event. */
+  EVENT: 0x42,
+  /** How the ways to peers stand. */
+  PATHS: 0x43,
+  PATHS_OK: 0x44,
+  /** How this agent and its network stand. */
+  DOCTOR: 0x45,
+  DOCTOR_OK: 0x46,
+  /** Measures every path to a peer now. */
+  TRACE: 0x47,
+  TRACE_OK: 0x48,
 } as const;
 
 /** First byte after {@linkcode Command.HANDSHAKE}. */

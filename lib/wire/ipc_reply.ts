@@ -74,6 +74,10 @@ const JSON_COMMANDS: ReadonlySet<number> = new Set([
   Command.ENROLL_RECOVERY_OK,
   Command.SIGN_ENVELOPE_OK,
   Command.VERIFY_ENVELOPE_OK,
+  Command.EVENT,
+  Command.PATHS_OK,
+  Command.DOCTOR_OK,
+  Command.TRACE_OK,
 ]);
 
 /** Reads a message without its length prefix; `data` is a view of it. */

@@ -8,7 +8,8 @@
  * 08 Close           connection 4            17 Deregister                 37 Unbind         port 2
  * 0B SendTo          address 6, port 2, data 19 SetTags          JSON      39 SendToConfirm  as SendTo
  * 0D Info                                    1B SetWebhook       text
- * 0F Handshake       sub-command 1, rest     1D SetTaskExec      1 byte
+ * 0F Handshake       sub-command 1, rest     1D SetTaskExec      1 byte    41 Subscribe
+ * 43 Paths           [node 4]                45 Doctor                     47 Trace          node 4 [rounds 1]
  * ```
  *
  * Surplus bytes after fixed fields are ignored. The error texts are those that programs match on.
@@ -17,8 +18,8 @@
 import { type Address, ADDRESS_SIZE, addressBytes, readAddress } from "./address.ts";
 import { concatBytes, decodeUtf8, encodeUtf8 } from "./bytes.ts";
 import { Command, HandshakeCommand } from "./ipc_command.ts";
-import { decodeJson, encodeJson } from "./json.ts";
-import { uint16Bytes, uint32Bytes, viewOf } from "./uint.ts";
+import { decodeJson, encodeJson, optional } from "./json.ts";
+import { MAX_UINT8, requireUint, uint16Bytes, uint32Bytes, viewOf } from "./uint.ts";
 
 /** Most tags of one node that an agent accepts. */
 export const MAX_TAGS = 3;
@@ -36,8 +37,20 @@ export type IpcRequest =
     readonly data: Uint8Array;
   }
   | {
-    readonly kind: "info" | "deregister" | "health" | "cancel" | "handshake_pending" | "handshake_trusted";
+    readonly kind:
+      | "info"
+      | "deregister"
+      | "health"
+      | "cancel"
+      | "handshake_pending"
+      | "handshake_trusted"
+      | "subscribe"
+      | "doctor";
   }
+  /** Of one peer, or of all. */
+  | { readonly kind: "paths"; readonly node?: number }
+  /** Each path is measured `rounds` times; 5 times when absent. */
+  | { readonly kind: "trace"; readonly node: number; readonly rounds?: number }
   | { readonly kind: "handshake_send"; readonly node: number; readonly justification: string }
   | { readonly kind: "handshake_approve" | "handshake_revoke"; readonly node: number }
   | { readonly kind: "handshake_reject"; readonly node: number; readonly reason: string }
@@ -112,6 +125,15 @@ export function decodeIpcRequest(message: Uint8Array): IpcRequest | InvalidIpcRe
     case Command.PREFER_DIRECT:
       if (payload.length < 4) return invalid("prefer_direct: missing node_id");
       return { kind: "prefer_direct", node: view.getUint32(0) };
+    case Command.SUBSCRIBE:
+      return { kind: "subscribe" };
+    case Command.PATHS:
+      return payload.length < 4 ? { kind: "paths" } : { kind: "paths", node: view.getUint32(0) };
+    case Command.DOCTOR:
+      return { kind: "doctor" };
+    case Command.TRACE:
+      if (payload.length < 4) return invalid("trace: missing node_id");
+      return { kind: "trace", node: view.getUint32(0), ...optional("rounds", payload[4]) };
     default:
       return invalid(`unknown command: ${hexByte(command)}`);
   }
@@ -180,6 +202,22 @@ export function encodeIpcRequest(request: IpcRequest): Uint8Array<ArrayBuffer> {
       return Uint8Array.of(Command.CANCEL);
     case "prefer_direct":
       return concatBytes(Uint8Array.of(Command.PREFER_DIRECT), uint32Bytes(request.node));
+    case "subscribe":
+      return Uint8Array.of(Command.SUBSCRIBE);
+    case "paths":
+      return concatBytes(
+        Uint8Array.of(Command.PATHS),
+        request.node === undefined ? new Uint8Array(0) : uint32Bytes(request.node),
+      );
+    case "doctor":
+      return Uint8Array.of(Command.DOCTOR);
+    case "trace":
+      requireUint("rounds", request.rounds ?? 0, MAX_UINT8);
+      return concatBytes(
+        Uint8Array.of(Command.TRACE),
+        uint32Bytes(request.node),
+        request.rounds === undefined ? new Uint8Array(0) : Uint8Array.of(request.rounds),
+      );
   }
 }
 

@@ -2,6 +2,8 @@
  * The agent: a node on a real socket, with its registration, its streams and its trust file.
  */
 
+import type { ClientDoctor } from "../../lib/client/doctor.ts";
+import type { ClientTrace } from "../../lib/client/trace.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
 import type { Node } from "../../lib/core/node.ts";
 import type { NodeEvent } from "../../lib/core/node_event.ts";
@@ -14,14 +16,20 @@ import type { Log } from "../../lib/io/log.ts";
 import type {
   AgentApi,
   AgentDatagram,
+  AgentEvent,
   AgentHealth,
   AgentInfo,
   AgentListener,
   AgentStream,
+  PeerPaths,
   TrustOutcome,
 } from "./api.ts";
+import { examineAgent } from "./doctor.ts";
+import { EventHub, eventsOf, type EventSource } from "./events.ts";
 import { type AgentParts, describeAgent, describeHealth } from "./info.ts";
 import type { Registration } from "./registration.ts";
+import { reportPaths } from "./report.ts";
+import { tracePaths } from "./report_trace.ts";
 import { type NodeAccess, Streams } from "./streams.ts";
 import type { TrustSaver } from "./trust_saver.ts";
 import { TrustWaiters } from "./trust_waiters.ts";
@@ -37,6 +45,10 @@ export interface AgentOptions extends AgentParts {
   readonly registration: Registration;
   readonly saver: TrustSaver;
   readonly log: Log;
+  /** The clock of the node. */
+  readonly clock: { now(): number; unixMs(): number };
+  /** Path of the local socket. */
+  readonly socket: string;
   readonly stop: () => void;
 }
 
@@ -47,6 +59,7 @@ export class Agent implements AgentApi {
   readonly #streams: Streams;
   readonly #receivers = new Set<(datagram: AgentDatagram) => void>();
   readonly #trustWaiters: TrustWaiters;
+  readonly #events = new EventHub();
   /** Hostnames seen in answers of the registry. */
   readonly #names = new Map<number, string>();
 
@@ -66,6 +79,22 @@ export class Agent implements AgentApi {
   readonly health = (): AgentHealth => describeHealth(this.#options, this.#streams.count);
 
   readonly nodeId = (): number => this.#node.node;
+
+  paths(node?: number): PeerPaths[] {
+    return reportPaths(this.#source(), node);
+  }
+
+  doctor(): Promise<ClientDoctor> {
+    return examineAgent(this.#options, () => this.paths());
+  }
+
+  trace(node: number, rounds?: number): Promise<ClientTrace> {
+    return tracePaths(this.#access, node, rounds);
+  }
+
+  onEvent(receiver: (event: AgentEvent) => void): () => void {
+    return this.#events.add(receiver);
+  }
 
   async dial(
     remote: Address,
@@ -220,6 +249,7 @@ export class Agent implements AgentApi {
 
   /** What the node has to say. */
   handle(event: NodeEvent): void {
+    if (this.#events.hasListeners) this.#events.publish(eventsOf(event, this.#source()));
     const { log, registration, saver } = this.#options;
     switch (event.type) {
       case "stream":
@@ -306,6 +336,13 @@ export class Agent implements AgentApi {
         ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
       });
     }
+  }
+
+  #source(): EventSource {
+    const { access, clock, beaconAddress } = this.#options;
+    const { node } = access;
+    const [now, time] = [clock.now(), Math.round(clock.unixMs())];
+    return { node, names: this.#names, now, time, beaconAddress };
   }
 
   #trustCall<Result>(call: () => Result): Result {

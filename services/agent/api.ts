@@ -2,7 +2,11 @@
  * What a running agent offers to the code inside its process: the local socket server and the built-in services.
  */
 
+import type { ClientDoctor } from "../../lib/client/doctor.ts";
+import type { ClientEvent } from "../../lib/client/events.ts";
 import type { ClientInfo, ClientPeer } from "../../lib/client/info.ts";
+import type { ClientPeerPaths } from "../../lib/client/paths.ts";
+import type { ClientTrace } from "../../lib/client/trace.ts";
 import type { ClientPendingRequest, ClientTrustedPeer, ClientTrustOutcome } from "../../lib/client/trust.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
@@ -64,11 +68,24 @@ export type PeerInfo = ClientPeer;
 /** The answer to `Info`: the agent tells what its clients read. */
 export type AgentInfo = ClientInfo;
 
+/** The way to one peer, as shown to the operator. */
+export type PeerPaths = ClientPeerPaths;
+/** Something that happened. */
+export type AgentEvent = Exclude<ClientEvent, { type: "other" }>;
+
 /** The agent as seen from inside its process. Failures are `PilotError`s. */
 export interface AgentApi {
   readonly info: () => AgentInfo;
   readonly health: () => AgentHealth;
   readonly nodeId: () => number;
+  /** How the ways to all peers stand, or to one; none when there is no tunnel to it. */
+  paths(node?: number): readonly PeerPaths[];
+  /** Checks the agent and its network, in bounded time. */
+  doctor(): Promise<ClientDoctor>;
+  /** Measures every path to a peer, in bounded time. @throws PilotError `not_found` when there is no tunnel to it */
+  trace(node: number, rounds?: number): Promise<ClientTrace>;
+  /** Registers a receiver of everything that happens from now on; returns its removal. */
+  onEvent(receiver: (event: AgentEvent) => void): () => void;
   /** @throws PilotError `connection_failed` (`connection refused`), `timeout` (`dial timeout`), `not_found`, `not_trusted` */
   dial(remote: Address, port: number, options: { signal: AbortSignal }): Promise<AgentStream>;
   /** @throws PilotError `already_exists` with the text `port N already bound` */

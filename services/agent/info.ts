@@ -2,12 +2,14 @@
  * The agent's description of itself.
  */
 
+import type { AeadProvider } from "../../lib/crypto/aead.ts";
 import type { Identity } from "../../lib/crypto/identity.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { encodeBase64 } from "../../lib/wire/bytes.ts";
 import type { AgentHealth, AgentInfo, PeerInfo } from "./api.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
+import { strategyOf } from "./nat_words.ts";
 import type { Registration } from "./registration.ts";
 import type { NodeAccess } from "./streams.ts";
 import type { Transport } from "./transport.ts";
@@ -27,7 +29,7 @@ export interface AgentParts {
   readonly local: () => Endpoint;
   readonly transport: Transport;
   /** What encrypts the tunnels, and how datagrams reach the kernel. */
-  readonly aead: string;
+  readonly aead: AeadProvider;
   readonly udp: () => string;
   readonly startedAt: number;
 }
@@ -72,7 +74,7 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
     peer_list: peers.map((peer) => describePeer(peer, parts, names)),
     conn_list: connections,
     version: parts.version,
-    aead: parts.aead,
+    aead: parts.aead.name,
     udp: parts.udp(),
     features: FEATURES,
     pid: Deno.pid,
@@ -82,13 +84,7 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
     transport: transport.name,
     transport_since: transport.since,
     ...(transport.error === undefined ? {} : { transport_error: transport.error }),
-    strategy: transport.name === "wss"
-      ? "relay"
-      : nat === "none"
-      ? "direct"
-      : hasBeacon
-      ? "direct, hole-punch or relay"
-      : "direct",
+    strategy: strategyOf({ nat, hasBeacon, isRelayOnly: transport.name === "wss" }),
     public: node.isPublic,
     registry: registration.state,
     beacon: {

@@ -131,9 +131,11 @@ export async function serveAgent(
     beaconAddress: `${options.beacon.host}:${options.beacon.port}`,
     local: () => driver.endpoint,
     transport,
-    aead: aead.name,
+    aead,
     udp: () => driver.udp,
     startedAt: performance.now(),
+    clock,
+    socket: options.socket,
     stop: () => stopping.abort(),
   });
 

@@ -5,13 +5,17 @@ import { FakeListener } from "./fake_listener.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
 import type { CloseReason } from "../../lib/core/stream/state.ts";
+import type { ClientDoctor } from "../../lib/client/doctor.ts";
+import type { ClientTrace } from "../../lib/client/trace.ts";
 import type {
   AgentApi,
   AgentDatagram,
+  AgentEvent,
   AgentHealth,
   AgentInfo,
   AgentListener,
   AgentStream,
+  PeerPaths,
   PendingRequest,
   TrustedPeer,
   TrustOutcome,
@@ -41,6 +45,15 @@ export class FakeAgent implements AgentApi {
   pending: PendingRequest[] = [];
   trusted: TrustedPeer[] = [];
   infoFields: Partial<AgentInfo> = {};
+  peerPaths: PeerPaths[] = [];
+  doctorReport: ClientDoctor = {
+    nat_type: "none",
+    endpoint: "192.0.2.1:4000",
+    strategy: "direct",
+    checks: [],
+  };
+  traceReport: ClientTrace = { node_id: 2, seal_ms: null, paths: [] };
+  readonly listening = new Set<(event: AgentEvent) => void>();
   dialsAborted = 0;
   /** Where dials arrive. */
   other: FakeAgent = this;
@@ -99,6 +112,29 @@ export class FakeAgent implements AgentApi {
     const known = { node_id, address, uptime_secs, connections, peers, version };
     return { ...known, registry_connected: registry.connected, beacon_reachable: beacon.reachable };
   };
+
+  paths(node?: number): readonly PeerPaths[] {
+    return this.peerPaths.filter(({ node_id }) => node === undefined || node_id === node);
+  }
+
+  doctor(): Promise<ClientDoctor> {
+    return Promise.resolve(this.doctorReport);
+  }
+
+  trace(node: number): Promise<ClientTrace> {
+    if (node === this.traceReport.node_id) return Promise.resolve(this.traceReport);
+    return Promise.reject(new PilotError("not_found", `no tunnel to node ${node}`));
+  }
+
+  onEvent(receiver: (event: AgentEvent) => void): () => void {
+    this.listening.add(receiver);
+    return () => this.listening.delete(receiver);
+  }
+
+  /** Something happens. */
+  tell(event: AgentEvent): void {
+    for (const receiver of this.listening) receiver(event);
+  }
 
   dial(remote: Address, port: number, options: { signal: AbortSignal }): Promise<AgentStream> {
     if (this.dialError !== undefined) return Promise.reject(this.dialError);

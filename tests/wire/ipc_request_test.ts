@@ -50,6 +50,12 @@ const others: readonly [string, IpcRequest][] = [
   ["2b", { kind: "cancel" }],
   ["2d 00000005", { kind: "prefer_direct", node: 5 }],
   ["37 03e8", { kind: "unbind", port: 1000 }],
+  ["41", { kind: "subscribe" }],
+  ["43", { kind: "paths" }],
+  ["43 00000005", { kind: "paths", node: 5 }],
+  ["45", { kind: "doctor" }],
+  ["47 00000005", { kind: "trace", node: 5 }],
+  ["47 00000005 03", { kind: "trace", node: 5, rounds: 3 }],
   ["39 000000000002 1388 6467", {
     kind: "sendto_confirm",
     address: peer,
@@ -146,7 +152,14 @@ Deno.test("ipc request: a field that does not fit is misuse", () => {
 });
 
 Deno.test("ipc request: maltreated input", () => {
-  const fixed = new Set(["bind", "unbind", "dial", "prefer_direct", "handshake_wait", "handshake_approve"]);
+  const fixed = new Set([
+    "bind",
+    "unbind",
+    "dial",
+    "prefer_direct",
+    "handshake_wait",
+    "handshake_approve",
+  ]);
   const all = [...golden.map(([hex]) => fromHex(hex).slice(4)), ...others.map(([hex]) => fromHex(hex))];
   const refused = (result: unknown) =>
     typeof result === "object" && result !== null && "kind" in result && result.kind === "invalid";
@@ -172,6 +185,7 @@ function shortestRequest(message: Uint8Array): number {
   switch (message[0]) {
     case Command.SEND:
     case Command.CLOSE:
+    case Command.TRACE:
       return 5;
     case Command.SEND_TO:
     case Command.SEND_TO_CONFIRM:

@@ -26,6 +26,8 @@ export class PathCounters {
   failedAt: Instant | undefined;
   /** The shortest round-trip time since it was proven, milliseconds. */
   minRtt: number | undefined;
+  /** The latest round-trip time, milliseconds. */
+  lastRtt: number | undefined;
   /** Smoothed round-trip time, milliseconds. */
   smoothedRtt: number | undefined;
   readonly #answered: boolean[] = [];
@@ -47,6 +49,7 @@ export class PathCounters {
   /** A probe was answered after `rtt` milliseconds. */
   noteAnswer(rtt: number, now: Instant): void {
     this.probesAnswered++;
+    this.lastRtt = rtt;
     this.provenAt ??= now;
     this.minRtt = Math.min(this.minRtt ?? Infinity, rtt);
     this.smoothedRtt = this.smoothedRtt === undefined

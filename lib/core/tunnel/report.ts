@@ -27,7 +27,7 @@ export type PathReason =
   | "direct_fastest"
   /** Another direct path is faster, but not by enough to be worth a change. */
   | "direct_kept"
-  /** The direct path does not answer at the moment: traffic takes the relay as well. */
+  /** The direct path does not answer at the moment: traffic takes the relay, and the direct path as well. */
   | "direct_suspect"
   /** Nobody has told where the peer could be reached directly. */
   | "relay_no_candidate"
@@ -53,6 +53,9 @@ export interface PathReport {
   readonly loss: number | undefined;
   readonly sentAgo: number | undefined;
   readonly heardAgo: number | undefined;
+  /** The shortest of the latest samples: what the path takes when neither end is busy. */
+  readonly rtt: number | undefined;
+  /** The shortest since it was proven. */
   readonly minRtt: number | undefined;
   readonly smoothedRtt: number | undefined;
   readonly provenFor: number | undefined;
@@ -108,7 +111,9 @@ export interface ReportContext {
 /** How the way to `peer` stands. */
 export function reportPeer(peer: Peer, context: ReportContext): PeerReport {
   const { now, hasRelay } = context;
-  const { direct, relay, selected } = peer.paths.inspect();
+  const { direct, relay, selected: proven } = peer.paths.inspect();
+  // A path that does not answer carries copies only: what arrives, arrives by the relay.
+  const selected = hasRelay && proven?.isSuspect === true ? undefined : proven;
   const inUse = selected ?? (hasRelay && peer.hasSession ? relay : undefined);
   const all = hasRelay ? [...direct, relay] : direct;
   const paths = all.map((path) => describePath(path, { inUse, now }));
@@ -117,7 +122,7 @@ export function reportPeer(peer: Peer, context: ReportContext): PeerReport {
     : selected === undefined
     ? "relay"
     : "direct";
-  const reason = reasonOf(peer, { selected, hasRelay });
+  const reason = reasonOf(peer, { selected: proven, hasRelay });
   const current = inUse === undefined ? undefined : describePath(inUse, { inUse, now });
   const isOwnKind = peer.transport !== undefined;
   const facts = { path, reason, isOwnKind, silentFor: silence(peer, now), loss: current?.loss };
@@ -150,6 +155,7 @@ function describePath(
     loss: counters.loss,
     sentAgo: ago(counters.sentAt, now),
     heardAgo: ago(path.heardAt, now),
+    rtt: path.rtt,
     minRtt: counters.minRtt,
     smoothedRtt: counters.smoothedRtt,
     provenFor: ago(counters.provenAt, now),
@@ -165,7 +171,7 @@ function describePath(
 }
 
 function stateOf(path: Path): PathState {
-  if (path.isProven) return "standby";
+  if (path.isProven && !path.isSuspect) return "standby";
   return path.isExhausted ? "failed" : "trying";
 }
 

@@ -3,20 +3,15 @@
  */
 
 import type { Command, Context } from "../../../lib/cli/command.ts";
-import { formatMilliseconds } from "../../../lib/cli/duration.ts";
 import { printable } from "../../../lib/cli/columns.ts";
 import type { AgentClient } from "../../../lib/client/agent.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
 import { concatBytes } from "../../../lib/wire/bytes.ts";
 import { PilotError } from "../../../lib/wire/error.ts";
 import { parsePort, PEER_ARGUMENT, PLACE_FLAGS, required, withAgent } from "./common.ts";
-import { dialPeer, findPeer, type Peer } from "./peer.ts";
-
-/** The echo service: every agent has it, so it is what a bare `connect` reaches for. */
-const ECHO_PORT = 7;
-
-/** How the tunnels are encrypted (RFC 7748, NIST SP 800-38D). */
-const CIPHERS = "X25519 + AES-256-GCM";
+import type { Target } from "./connect_tunnel.ts";
+import { findPeer } from "./peer.ts";
+import { announceRoute, type Route, routeFields, routeTo } from "./route.ts";
 
 /** Sends a message, or opens the tunnel. */
 export const connectCommand: Command = {
@@ -34,28 +29,32 @@ export const connectCommand: Command = {
       default: "30s",
       summary: "Longest wait for the connection, and for the answer",
     },
+    {
+      name: "wait",
+      kind: "duration",
+      default: "2s",
+      summary: "Without a message: how long to wait for a direct path before reporting the relay",
+    },
     ...PLACE_FLAGS,
   ],
-  returns: "{target, port, sent, response, ack, path, rtt_ms, encrypted, nat_type}",
+  returns:
+    "{target, port, sent, response, ack, path: direct|hole-punch|relay, rtt_ms, encrypted, nat_type}; without a message also {reason, advice, endpoint}",
   examples: ["connect agent-b", "connect agent-b --message 'hello'", "connect agent-b 8080 < request.bin"],
   async run(context) {
     const port = context.args["port"] === undefined ? undefined : parsePort(context.args["port"]);
     const message = await readMessage(context);
     await withAgent(context, async (client) => {
       const target = { peer: await findPeer(client, required(context, "peer")), port };
-      if (message === undefined) await openTunnel(context, client, target);
-      else await sendMessage(context, client, { ...target, message });
+      if (message === undefined) {
+        const { openTunnel } = await import("./connect_tunnel.ts");
+        await openTunnel(context, client, target);
+      } else await sendMessage(context, client, { ...target, message });
     });
   },
 };
 
 function writeRaw(bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
-}
-
-interface Target {
-  readonly peer: Peer;
-  readonly port: number | undefined;
 }
 
 async function sendMessage(
@@ -104,70 +103,6 @@ async function sendMessage(
     if (isBinary) writeRaw(response);
     return isBinary ? undefined : text;
   });
-}
-
-async function openTunnel(context: Context, client: AgentClient, target: Target): Promise<void> {
-  const { within } = await import("./waiting.ts");
-  const { peer, port = ECHO_PORT } = target;
-  const timeoutMs = context.flags.duration("timeout") ?? 0;
-  const begun = performance.now();
-  const stream = await dialPeer(client, peer, { port, timeoutMs, signal: context.signal });
-  let roundTrip = performance.now() - begun;
-  if (port === ECHO_PORT) {
-    // The first packets paid for finding the way; a second exchange shows what the way itself costs.
-    const sent = performance.now();
-    const { signal } = context;
-    await stream.write(new TextEncoder().encode("ping"), { signal });
-    const answer = await within(stream.read({ signal }), timeoutMs);
-    if (answer !== "late" && answer !== null) roundTrip = performance.now() - sent;
-  }
-  const route = await routeTo(client, peer, roundTrip);
-  announceRoute(context, peer.name, route);
-  if (route.path === "relay") context.out.progress("  the relay carries sealed bytes that it cannot read");
-  await within(stream.close(), 1_000);
-  const data = {
-    target: formatAddress(peer.address),
-    port,
-    sent: "",
-    response: "",
-    ack: null,
-    ...routeFields(route),
-  };
-  context.out.result(data, () => `tunnel to ${peer.name} is up`);
-}
-
-/** How the bytes travel. */
-interface Route {
-  readonly path: string;
-  readonly rtt: number;
-  readonly encrypted: boolean;
-  readonly natType: string;
-}
-
-/** What the agent knows about the way to `peer`; `measured` stands in while it has no round-trip time of its own. */
-async function routeTo(client: AgentClient, peer: Peer, measured: number): Promise<Route> {
-  const info = await client.info();
-  const found = info.peer_list.find((candidate) => candidate.node_id === peer.node);
-  return {
-    path: found?.path ?? "none",
-    rtt: found?.rtt_ms ?? measured,
-    encrypted: found?.encrypted ?? false,
-    natType: info.nat_type,
-  };
-}
-
-function announceRoute(context: Context, name: string, route: Route): void {
-  context.out.progress(`✓ Connected to ${name} (${route.path}, RTT ${formatMilliseconds(route.rtt)})`);
-  context.out.progress(route.encrypted ? `✓ Encrypted: ${CIPHERS}` : "✗ Not encrypted");
-}
-
-function routeFields(route: Route | undefined): object {
-  return {
-    path: route?.path ?? "none",
-    rtt_ms: route?.rtt ?? null,
-    encrypted: route?.encrypted ?? false,
-    nat_type: route?.natType ?? "unknown",
-  };
 }
 
 /** The message of `--message` or of the pipe; `undefined` on a terminal and when nothing was piped. */

@@ -1,12 +1,13 @@
 /**
- * `info`, `peers`, `connections` and `disconnect`: what the agent itself counts.
+ * `info`, `connections` and `disconnect`: what the agent itself counts.
  */
 
 import { columns, indentedColumns } from "../../../lib/cli/columns.ts";
 import type { Command } from "../../../lib/cli/command.ts";
 import { formatMilliseconds, formatUptime } from "../../../lib/cli/duration.ts";
 import { PilotError } from "../../../lib/wire/error.ts";
-import type { ClientConnection, ClientInfo, ClientPeer } from "../../../lib/client/info.ts";
+import type { ClientConnection, ClientInfo } from "../../../lib/client/info.ts";
+import { networkRows } from "./network_words.ts";
 import { formatSize, PLACE_FLAGS, required, withAgent } from "./common.ts";
 
 /** Rows shown of a long list; JSON has them all. */
@@ -24,33 +25,6 @@ export const infoCommand: Command = {
     withAgent(context, async (client) => {
       const info = await client.info();
       context.out.result(info, () => infoText(info));
-    }),
-};
-
-/** The tunnels. */
-export const peersCommand: Command = {
-  name: "peers",
-  summary: "List the peers that the agent has a tunnel to",
-  args: [],
-  flags: [
-    {
-      name: "search",
-      kind: "string",
-      placeholder: "TEXT",
-      summary: "Only those whose id, name or endpoint has TEXT",
-    },
-    ...PLACE_FLAGS,
-  ],
-  returns: "{peers: [{node_id, hostname, endpoint, encrypted, authenticated, path, rtt_ms}], total}",
-  run: (context) =>
-    withAgent(context, async (client) => {
-      const wanted = (context.flags.string("search") ?? "").toLowerCase();
-      const peers = (await client.info()).peer_list.filter((peer) =>
-        [String(peer.node_id), peer.hostname, peer.endpoint].some((text) =>
-          text.toLowerCase().includes(wanted)
-        )
-      );
-      context.out.result({ peers, total: peers.length }, () => peersText(peers));
     }),
 };
 
@@ -116,29 +90,12 @@ function infoText(info: ClientInfo): string {
       ...(info.owner === "" ? [] : [["Owner:", info.owner]]),
       ["Traffic:", `${formatSize(info.bytes_sent)} sent, ${formatSize(info.bytes_recv)} received`],
       ["Packets:", `${info.pkts_sent} sent, ${info.pkts_recv} received`],
-      ["NAT type:", info.nat_type],
-      ["Endpoint:", info.endpoint === "" ? "unknown" : info.endpoint],
-      ["Strategy:", info.strategy],
+      ...networkRows(info),
       ["Version:", info.version],
     ]),
   ];
   if (info.conn_list.length > 0) lines.push("", ...connectionLines(info.conn_list));
   return lines.join("\n");
-}
-
-function peersText(peers: readonly ClientPeer[]): string {
-  if (peers.length === 0) return "no peers";
-  const rows = peers.slice(0, MAX_ROWS).map((peer) => [
-    String(peer.node_id),
-    peer.hostname === "" ? "-" : peer.hostname,
-    peer.endpoint,
-    peer.path,
-    peer.rtt_ms === null ? "-" : formatMilliseconds(peer.rtt_ms),
-    peer.encrypted ? "yes (AES-256-GCM)" : "no",
-    peer.authenticated ? "yes (Ed25519)" : "no",
-  ]);
-  const head = ["NODE ID", "HOSTNAME", "ENDPOINT", "PATH", "RTT", "ENCRYPTED", "AUTH"];
-  return [...columns([head, ...rows]), ...moreLine(peers.length)].join("\n");
 }
 
 function connectionLines(connections: readonly ClientConnection[]): string[] {

@@ -7,6 +7,7 @@ import type { Command, Context, Flag } from "../../../lib/cli/command.ts";
 import { formatMilliseconds, formatUptime } from "../../../lib/cli/duration.ts";
 import type { ClientInfo } from "../../../lib/client/info.ts";
 import { PLACE_FLAGS, placeSources } from "./common.ts";
+import { networkRows } from "./network_words.ts";
 
 const CHECK: Flag = {
   name: "check",
@@ -24,7 +25,7 @@ export const statusCommand: Command = {
   args: [],
   flags: [CHECK, ...PLACE_FLAGS],
   returns: "{running, responsive, pid, pid_file, socket} and, when responsive, all of `info`",
-  run: (context) => report(context, (info) => [...agentRows(info), ...networkRows(info)]),
+  run: (context) => report(context, (info) => [...agentRows(info), ...standingRows(info)]),
 };
 
 /** Whether the agent runs. */
@@ -110,7 +111,7 @@ function transportText({ transport, transport_since, transport_error }: ClientIn
   return `${name}${since}${transport_error === undefined ? "" : ` (${transport_error})`}`;
 }
 
-function networkRows(info: ClientInfo): string[][] {
+function standingRows(info: ClientInfo): string[][] {
   const { registry, beacon } = info;
   const rtt = beacon.rtt_ms === null ? "" : `, ${formatMilliseconds(beacon.rtt_ms)}`;
   const problem = registry.error === undefined || registry.error === "" ? "" : `: ${registry.error}`;
@@ -119,9 +120,7 @@ function networkRows(info: ClientInfo): string[][] {
       "Trusted:",
       `${info.trusted}${info.pending > 0 ? ` (${info.pending} waiting: pilot trust pending)` : ""}`,
     ],
-    ["NAT type:", info.nat_type],
-    ["Endpoint:", info.endpoint === "" ? "unknown" : info.endpoint],
-    ["Strategy:", info.strategy],
+    ...networkRows(info),
     ...(info.transport === "" ? [] : [["Transport:", transportText(info)]]),
     ...(info.aead === "" ? [] : [["Cipher:", `AES-256-GCM by ${info.aead}`]]),
     ["Visible:", info.public ? "public" : "private"],

@@ -5,7 +5,7 @@ import { Command, type IpcRequest, MAX_IPC_MESSAGE } from "../../../lib/wire/ipc
 import type { RegistryReply } from "../../../lib/wire/registry.ts";
 import type { AgentApi } from "../api.ts";
 import { callFailure, type Failure, registryFailure, trustFailure } from "./failures.ts";
-import { healthJson, infoJson } from "./info.ts";
+import { healthJson, infoJson, pathsJson } from "./info.ts";
 import { jsonReply } from "./replies.ts";
 
 /** Longest wait that one request may ask for, in milliseconds. */
@@ -18,7 +18,16 @@ export type CallResult = Uint8Array | Failure;
 export type CallRequest = Exclude<
   IpcRequest,
   {
-    kind: "bind" | "unbind" | "dial" | "cancel" | "send" | "close" | "sendto" | "sendto_confirm";
+    kind:
+      | "bind"
+      | "unbind"
+      | "dial"
+      | "cancel"
+      | "send"
+      | "close"
+      | "sendto"
+      | "sendto_confirm"
+      | "subscribe";
   }
 >;
 
@@ -49,6 +58,12 @@ export async function call(api: AgentApi, request: CallRequest): Promise<CallRes
         return jsonReply(Command.INFO_OK, infoJson(api.info(), MAX_IPC_MESSAGE - 1));
       case "health":
         return jsonReply(Command.HEALTH_OK, healthJson(api.health(), EXTENSIONS_VERSION));
+      case "paths":
+        return jsonReply(Command.PATHS_OK, pathsJson(api.paths(request.node), MAX_IPC_MESSAGE - 1));
+      case "doctor":
+        return jsonReply(Command.DOCTOR_OK, await api.doctor());
+      case "trace":
+        return jsonReply(Command.TRACE_OK, await api.trace(request.node, request.rounds));
       case "set_webhook":
         return { text: "set_webhook: not available", code: "unavailable" };
       case "prefer_direct":

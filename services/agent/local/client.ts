@@ -12,6 +12,7 @@ import { type Failure } from "./failures.ts";
 import type { LocalLimits } from "./limits.ts";
 import { errorReply } from "./replies.ts";
 import { type Outcome, ReplyQueue } from "./reply_queue.ts";
+import { EventFeed } from "./events.ts";
 import { ClientStreams, type StreamTable } from "./client_streams.ts";
 import { sendDatagram } from "./datagrams.ts";
 
@@ -33,6 +34,7 @@ export class LocalClient {
   readonly #replies: ReplyQueue;
   readonly #streams: ClientStreams;
   readonly #abandoned = Promise.withResolvers<void>();
+  #events: EventFeed | undefined;
   #extended = false;
   #wantsDatagrams = true;
   #sendBytes = 0;
@@ -86,6 +88,7 @@ export class LocalClient {
   drop(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#events?.stop();
     this.writer.close();
     this.#replies.wake();
     try {
@@ -142,6 +145,8 @@ export class LocalClient {
         return this.#answer(this.#streams.close(request.connection, message));
       case "dial":
         return this.#replies.addAfterCalls(this.#streams.dial(request.address, request.port));
+      case "subscribe":
+        return this.#replies.addCall(() => Promise.resolve(this.#subscribe()));
       case "cancel":
         return this.#streams.cancelDials();
       case "bind":
@@ -170,6 +175,12 @@ export class LocalClient {
     const credit = this.#extended ? readCredit(message) : undefined;
     if (credit !== undefined) this.#streams.grant(credit.connection, credit.bytes);
     return credit !== undefined;
+  }
+
+  #subscribe(): Outcome {
+    if (this.#closed) return {};
+    this.#events ??= new EventFeed(this.#options.api, this.writer);
+    return { reply: EventFeed.confirmation(), after: () => this.#events?.open() };
   }
 
   #send(connection: number, data: Uint8Array): void {

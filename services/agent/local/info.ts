@@ -1,10 +1,20 @@
 /** The answer to `Info`, cut to the size of one message. */
 
 import { encodeUtf8 } from "../../../lib/wire/bytes.ts";
-import type { AgentHealth, AgentInfo } from "../api.ts";
+import type { AgentHealth, AgentInfo, PeerPaths } from "../api.ts";
 
 /** Additions of the local protocol, listed among the features. */
-const LOCAL_FEATURES = ["dgram_confirm", "unbind", "cancel", "half_close", "stream_credit"];
+const LOCAL_FEATURES = [
+  "dgram_confirm",
+  "unbind",
+  "cancel",
+  "half_close",
+  "stream_credit",
+  "events",
+  "paths",
+  "doctor",
+  "trace",
+];
 
 /**
  * The JSON of `Info` in at most `maxBytes`: the longest of the two lists is halved until it fits, and
@@ -26,6 +36,15 @@ export function infoJson(info: AgentInfo, maxBytes: number): string {
     if (connections + peers === 0 || fits(json, maxBytes)) return json;
     if (connections >= peers) connections = Math.floor(connections / 2);
     else peers = Math.floor(peers / 2);
+  }
+}
+
+/** The JSON of `Paths` in at most `maxBytes`: the list of peers is halved until it fits, and `truncated` says so. */
+export function pathsJson(peers: readonly PeerPaths[], maxBytes: number): string {
+  for (let count = peers.length;; count = Math.floor(count / 2)) {
+    const truncated = count < peers.length ? { truncated: true } : {};
+    const json = JSON.stringify({ peers: peers.slice(0, count), ...truncated });
+    if (count === 0 || fits(json, maxBytes)) return json;
   }
 }
 

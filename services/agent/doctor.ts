@@ -1,0 +1,62 @@
+/**
+ * The doctor's look at a running agent.
+ */
+
+import type { ClientDoctor } from "../../lib/client/doctor.ts";
+import { natType } from "../../lib/core/nat/behaviour.ts";
+import { encodeBase64 } from "../../lib/wire/bytes.ts";
+import { formatEndpoint } from "../../lib/wire/endpoint.ts";
+import { VERSION } from "../../lib/wire/version.ts";
+import type { PeerPaths } from "./api.ts";
+import type { AgentParts } from "./info.ts";
+import { strategyOf } from "./nat_words.ts";
+import { judge, type ServerFact } from "./report_doctor.ts";
+import { askRegistry, clockSkew, globalIpv6, sealingSpeed } from "./report_facts.ts";
+
+/** Checks the agent and its network, within a few seconds. */
+export async function examineAgent(
+  parts: AgentParts & { readonly socket: string; readonly clock: { unixMs(): number } },
+  paths: () => readonly PeerPaths[],
+): Promise<ClientDoctor> {
+  const { access: { node }, registration, identity, socket, clock } = parts;
+  const { server, reply } = await askRegistry(
+    registration.state.address,
+    (request) => registration.request(request),
+    { type: "heartbeat", node_id: node.node },
+  );
+  const type = natType(node.nat);
+  const hasBeacon = node.beacon.isReachable;
+  const { reflexive } = node.beacon;
+  return judge({
+    agent: { version: VERSION, pid: Deno.pid, uptimeSecs: (performance.now() - parts.startedAt) / 1000 },
+    socket,
+    identity: registration.address === ""
+      ? undefined
+      : { address: registration.address, key: encodeBase64(identity.publicKey) },
+    registry: server,
+    beacons: beaconsOf(parts),
+    transport: "udp",
+    nat: node.nat,
+    natType: type,
+    endpoint: reflexive === undefined ? undefined : formatEndpoint(reflexive),
+    strategy: strategyOf({ nat: type, hasBeacon }),
+    ipv6: globalIpv6(),
+    clockSkewMs: clockSkew(reply, clock.unixMs()),
+    aead: { name: parts.aead.name, megabytesPerSecond: sealingSpeed(parts.aead) },
+    udpMode: parts.udp(),
+    datagram: largestDatagram(paths()),
+  });
+}
+
+function beaconsOf({ access: { node }, beaconAddress }: AgentParts): ServerFact[] {
+  const { isReachable, rtt } = node.beacon;
+  return [{ address: beaconAddress, rtt: isReachable ? rtt ?? null : undefined }];
+}
+
+/** The largest datagram on any path in use, `undefined` without peers. */
+function largestDatagram(peers: readonly PeerPaths[]): number | undefined {
+  const sizes = peers.flatMap(({ paths }) =>
+    paths.flatMap(({ state, datagram }) => state === "in_use" ? [datagram] : [])
+  );
+  return sizes.length === 0 ? undefined : Math.max(...sizes);
+}

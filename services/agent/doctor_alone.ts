@@ -1,0 +1,96 @@
+/**
+ * The doctor's look at a computer on which no agent runs: it asks registry and beacon by itself.
+ */
+
+import type { ClientDoctor } from "../../lib/client/doctor.ts";
+import { natType } from "../../lib/core/nat/behaviour.ts";
+import { Node } from "../../lib/core/node.ts";
+import { generateIdentity } from "../../lib/crypto/identity.ts";
+import { resolveHost } from "../../lib/io/addresses.ts";
+import { chooseAead } from "../../lib/io/aead_choice.ts";
+import { SystemClock } from "../../lib/io/clock.ts";
+import { UdpDriver } from "../../lib/io/driver.ts";
+import { pause } from "../../lib/io/pause.ts";
+import { systemRandom } from "../../lib/io/random.ts";
+import { RegistryClient } from "../../lib/io/registry_client.ts";
+import { formatEndpoint } from "../../lib/wire/endpoint.ts";
+import type { AgentOptions } from "./config.ts";
+import { strategyOf } from "./nat_words.ts";
+import { judge, type ServerFact } from "./report_doctor.ts";
+import { askRegistry, globalIpv6, sealingSpeed, SERVER_PATIENCE_MS } from "./report_facts.ts";
+
+/** How often it looks whether the beacon has answered, milliseconds. */
+const LOOK_MS = 10;
+
+/** Checks the network from this computer, within a few seconds. Nothing is registered and nothing is written. */
+export async function examineComputer(
+  options: Pick<AgentOptions, "registry" | "beacon" | "socket">,
+  signal: AbortSignal,
+): Promise<ClientDoctor> {
+  const aead = chooseAead();
+  const clock = new SystemClock();
+  const node = new Node({
+    identity: generateIdentity(systemRandom),
+    aead,
+    random: systemRandom,
+    unixTime: () => clock.unixMs(),
+  });
+  const driver = UdpDriver.bind(node, { host: "0.0.0.0", clock, dontFragment: true });
+  const registry = new RegistryClient({ address: options.registry });
+  try {
+    const [{ server }, beacon] = await Promise.all([
+      askRegistry(
+        `${options.registry.host}:${options.registry.port}`,
+        (request) => registry.request(request, { signal, timeoutMs: SERVER_PATIENCE_MS }),
+        { type: "beacon_list" },
+      ),
+      askBeacon({ node, driver, clock }, options.beacon, signal),
+    ]);
+    signal.throwIfAborted();
+    const type = natType(node.nat);
+    const { reflexive } = node.beacon;
+    return judge({
+      agent: undefined,
+      socket: options.socket,
+      identity: undefined,
+      registry: server,
+      beacons: [beacon],
+      transport: "udp",
+      nat: node.nat,
+      natType: type,
+      endpoint: reflexive === undefined ? undefined : formatEndpoint(reflexive),
+      strategy: strategyOf({ nat: type, hasBeacon: node.beacon.isReachable }),
+      ipv6: globalIpv6(),
+      clockSkewMs: undefined,
+      aead: { name: aead.name, megabytesPerSecond: sealingSpeed(aead) },
+      udpMode: driver.udp,
+      datagram: undefined,
+    });
+  } finally {
+    registry.close();
+    driver.close();
+    await driver.finished;
+  }
+}
+
+interface Probe {
+  readonly node: Node;
+  readonly driver: { wake(): void };
+  readonly clock: SystemClock;
+}
+
+/** Asks the beacon how it sees us. */
+async function askBeacon(
+  { node, driver, clock }: Probe,
+  beacon: AgentOptions["beacon"],
+  signal: AbortSignal,
+): Promise<ServerFact> {
+  const address = `${beacon.host}:${beacon.port}`;
+  const host = await resolveHost(beacon.host);
+  if (host === undefined) return { address, rtt: undefined, error: "its name is not known" };
+  node.setBeacon({ host, port: beacon.port }, clock.now());
+  driver.wake();
+  const deadline = performance.now() + SERVER_PATIENCE_MS;
+  while (!node.beacon.isReachable && performance.now() < deadline && !signal.aborted) await pause(LOOK_MS);
+  return { address, rtt: node.beacon.isReachable ? node.beacon.rtt ?? null : undefined };
+}

@@ -1,0 +1,243 @@
+/**
+ * From facts about an agent and its network to verdicts. Pure: the facts are gathered elsewhere.
+ */
+
+import type { CheckStatus, ClientCheck, ClientDoctor } from "../../lib/client/doctor.ts";
+import type { NatBehaviour, NatType } from "../../lib/core/nat/behaviour.ts";
+import type { Strategy } from "./nat_words.ts";
+
+/** A server of the network, and how it answered. */
+export interface ServerFact {
+  /** `host:port`. */
+  readonly address: string;
+  /** Round-trip time in milliseconds, `undefined` when it did not answer, `null` when it did but nothing was measured. */
+  readonly rtt: number | null | undefined;
+  /** Why it did not answer. */
+  readonly error?: string | undefined;
+}
+
+/** Everything the verdicts are made from. What is `undefined` could not be found out. */
+export interface DoctorFacts {
+  /** The running agent, `undefined` when none runs. */
+  readonly agent: { readonly version: string; readonly pid: number; readonly uptimeSecs: number } | undefined;
+  readonly socket: string;
+  /** The address that the registry gave and the key that it is bound to. */
+  readonly identity: { readonly address: string; readonly key: string } | undefined;
+  readonly registry: ServerFact;
+  readonly beacons: readonly ServerFact[];
+  /** How the beacon is reached. */
+  readonly transport: "udp" | "wss";
+  /** Whether something between here and the internet answers in place of the servers. */
+  readonly isCaptive?: boolean | undefined;
+  readonly nat: NatBehaviour;
+  readonly natType: NatType;
+  /** `host:port` as seen from outside. */
+  readonly endpoint: string | undefined;
+  readonly strategy: Strategy;
+  /** A global IPv6 address of this computer. */
+  readonly ipv6: string | undefined;
+  /** What asking the router for a port came to. */
+  readonly portMapping?: {
+    readonly endpoint?: string | undefined;
+    readonly tried: readonly { readonly method: string; readonly outcome: string }[];
+  } | undefined;
+  /** Our clock minus the registry's, milliseconds, to about a second. */
+  readonly clockSkewMs: number | undefined;
+  readonly aead: { readonly name: string; readonly megabytesPerSecond: number };
+  readonly udpMode: string;
+  /** The largest datagram that a path in use is known to carry, bytes. */
+  readonly datagram: number | undefined;
+}
+
+/** The clock of a trust request may be 30 s ahead and 5 minutes behind (Pilot Protocol). */
+const SKEW_WARN_MS = 20_000;
+const SKEW_FAIL_MS = 300_000;
+/** NAT mappings that live shorter than this cost keep-alives, milliseconds (RFC 4787 REQ-5 asks for two minutes). */
+const SHORT_LIFETIME_MS = 30_000;
+/** Below this the encryption is what limits throughput, megabytes per second. */
+const SLOW_AEAD = 60;
+/** UDP payload that every path is taken to carry, bytes. */
+const BASE = 1_232;
+
+/** All verdicts, in the order in which one looks for a fault. */
+export function judge(facts: DoctorFacts): ClientDoctor {
+  return {
+    nat_type: facts.natType,
+    endpoint: facts.endpoint ?? "",
+    strategy: facts.strategy,
+    checks: [
+      agent(facts),
+      check("socket", facts.agent === undefined ? "unknown" : "ok", facts.socket),
+      identity(facts),
+      registry(facts),
+      ...facts.beacons.map((beacon) => beaconCheck(beacon)),
+      udp(facts),
+      ...nat(facts),
+      ipv6(facts),
+      portMapping(facts),
+      clock(facts),
+      aead(facts),
+      check("udp_mode", "ok", facts.udpMode),
+      mtu(facts),
+    ],
+  };
+}
+
+function check(name: string, status: CheckStatus, value: string, hint = ""): ClientCheck {
+  return { name, status, value, hint };
+}
+
+function agent({ agent: running }: DoctorFacts): ClientCheck {
+  if (running === undefined) return check("agent", "warn", "not running", "start it with: pilot agent start");
+  const { version, pid, uptimeSecs } = running;
+  return check("agent", "ok", `running (version ${version}, pid ${pid}, for ${duration(uptimeSecs)})`);
+}
+
+function identity({ identity: own, agent: running }: DoctorFacts): ClientCheck {
+  if (own === undefined) {
+    return running === undefined
+      ? check("identity", "unknown", "made when the agent first starts")
+      : check("identity", "fail", "no address yet", "an agent gets its address from the registry");
+  }
+  return check("identity", "ok", `${own.address} (Ed25519 ${own.key.slice(0, 16)}...)`);
+}
+
+function registry({ registry: server }: DoctorFacts): ClientCheck {
+  if (server.rtt !== undefined) return check("registry", "ok", reached(server));
+  const why = server.error === undefined ? "does not answer" : server.error;
+  return check(
+    "registry",
+    "fail",
+    `${server.address}: ${why}`,
+    "new peers cannot be found; trusted ones go on. Check --registry, and that TCP to it is allowed",
+  );
+}
+
+function beaconCheck(server: ServerFact): ClientCheck {
+  if (server.rtt !== undefined) return check("beacon", "ok", reached(server));
+  return check(
+    "beacon",
+    "fail",
+    `${server.address}: ${server.error ?? "does not answer"}`,
+    "without a beacon nothing is relayed and no hole is punched. Check --beacon, and that UDP to it is allowed",
+  );
+}
+
+function reached({ address, rtt }: ServerFact): string {
+  return typeof rtt === "number" ? `${address} (${rtt < 10 ? rtt.toFixed(1) : Math.round(rtt)} ms)` : address;
+}
+
+function udp({ beacons, registry: server, transport, isCaptive }: DoctorFacts): ClientCheck {
+  if (isCaptive === true) {
+    return check(
+      "udp",
+      "fail",
+      "captive: something else answers in place of the network",
+      "open a web page to log in to this network",
+    );
+  }
+  if (transport === "wss") {
+    return check(
+      "udp",
+      "warn",
+      "blocked here: everything goes over the relay's TLS port",
+      "direct paths need UDP; allow outgoing UDP to be faster",
+    );
+  }
+  if (beacons.some(({ rtt }) => rtt !== undefined)) return check("udp", "ok", "works");
+  if (beacons.length === 0) return check("udp", "unknown", "no beacon to try it with");
+  return server.rtt === undefined
+    ? check("udp", "unknown", "neither registry nor beacon answers", "is this computer online?")
+    : check(
+      "udp",
+      "fail",
+      "blocked: the registry answers by TCP, no beacon answers by UDP",
+      "this network may drop UDP, or the beacon is down",
+    );
+}
+
+function nat({ nat: known, natType, beacons }: DoctorFacts): ClientCheck[] {
+  const isUnknown = natType === "unknown" && known.mapping === undefined && known.isTranslated === undefined;
+  if (isUnknown) {
+    const why = beacons.some(({ rtt }) => rtt !== undefined)
+      ? "not examined: this beacon does not help to"
+      : "not examined: no beacon answers";
+    return [check("nat", "unknown", why)];
+  }
+  if (known.isTranslated === false) return [check("nat", "ok", "no address translation")];
+  const checks: ClientCheck[] = [];
+  if (known.mapping !== undefined) {
+    checks.push(
+      known.mapping === "endpoint-independent" ? check("mapping", "ok", known.mapping) : check(
+        "mapping",
+        "warn",
+        `${known.mapping}: the NAT picks another port for every peer`,
+        "direct paths take longer or fail; switching on UPnP or NAT-PMP on the router helps",
+      ),
+    );
+  }
+  if (known.filtering !== undefined) checks.push(check("filtering", "ok", known.filtering));
+  if (known.ports !== undefined) {
+    const step = known.portStep === undefined ? "" : `, step ${known.portStep}`;
+    checks.push(check("port_assignment", "ok", `${known.ports}${step}`));
+  }
+  if (known.hairpin !== undefined) checks.push(check("hairpin", "ok", known.hairpin ? "yes" : "no"));
+  checks.push(lifetime(known.lifetimeMs));
+  return checks;
+}
+
+function lifetime(milliseconds: number | undefined): ClientCheck {
+  if (milliseconds === undefined) return check("mapping_lifetime", "unknown", "not measured yet");
+  const value = `at least ${Math.round(milliseconds / 1000)} s without traffic`;
+  return milliseconds >= SHORT_LIFETIME_MS
+    ? check("mapping_lifetime", "ok", value)
+    : check("mapping_lifetime", "warn", value, "the agent sends keep-alives more often");
+}
+
+function ipv6({ ipv6: address }: DoctorFacts): ClientCheck {
+  return address === undefined
+    ? check("ipv6", "unknown", "no global address on this computer")
+    : check("ipv6", "ok", address);
+}
+
+function portMapping({ portMapping: mapping, natType }: DoctorFacts): ClientCheck {
+  if (mapping === undefined) return check("port_mapping", "unknown", "not tried");
+  const tried = mapping.tried.map(({ method, outcome }) => `${method}: ${outcome}`).join(", ");
+  if (mapping.endpoint !== undefined) return check("port_mapping", "ok", `${mapping.endpoint} (${tried})`);
+  if (natType === "none") return check("port_mapping", "unknown", tried === "" ? "not needed" : tried);
+  return check(
+    "port_mapping",
+    "unknown",
+    tried === "" ? "not tried" : tried,
+    natType === "symmetric" ? "switch on UPnP or NAT-PMP on the router if you can" : "",
+  );
+}
+
+function clock({ clockSkewMs: skew }: DoctorFacts): ClientCheck {
+  if (skew === undefined) return check("clock", "unknown", "could not be compared");
+  const seconds = Math.round(Math.abs(skew) / 1000);
+  if (Math.abs(skew) < SKEW_WARN_MS) {
+    return check("clock", "ok", `within ${Math.max(1, seconds)} s of the registry`);
+  }
+  const value = `${seconds} s ${skew > 0 ? "ahead of" : "behind"} the registry`;
+  const status = Math.abs(skew) < SKEW_FAIL_MS ? "warn" : "fail";
+  return check("clock", status, value, "requests for trust carry the time: set the clock of this computer");
+}
+
+function aead({ aead: { name, megabytesPerSecond } }: DoctorFacts): ClientCheck {
+  const value = `AES-256-GCM by ${name}, ${Math.round(megabytesPerSecond)} MB/s`;
+  return megabytesPerSecond >= SLOW_AEAD
+    ? check("aead", "ok", value)
+    : check("aead", "warn", value, "install OpenSSL 3 (libcrypto) for faster encryption");
+}
+
+function mtu({ datagram }: DoctorFacts): ClientCheck {
+  if (datagram === undefined) return check("mtu", "unknown", `no peer yet; ${BASE} bytes always fit`);
+  return check("mtu", "ok", `${datagram} bytes per datagram on the best path`);
+}
+
+function duration(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3_600)} h`;
+}
