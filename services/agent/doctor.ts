@@ -11,7 +11,7 @@ import type { PeerPaths } from "./api.ts";
 import type { AgentParts } from "./info.ts";
 import { strategyOf } from "./nat_words.ts";
 import { judge, type ServerFact } from "./report_doctor.ts";
-import { askRegistry, clockSkew, globalIpv6, sealingSpeed } from "./report_facts.ts";
+import { askRegistry, clockSkew, examined, globalIpv6, sealingSpeed } from "./report_facts.ts";
 
 /** Checks the agent and its network, within a few seconds. */
 export async function examineAgent(
@@ -19,11 +19,14 @@ export async function examineAgent(
   paths: () => readonly PeerPaths[],
 ): Promise<ClientDoctor> {
   const { access: { node }, registration, identity, socket, clock } = parts;
-  const { server, reply } = await askRegistry(
-    registration.state.address,
-    (request) => registration.request(request),
-    { type: "heartbeat", node_id: node.node },
-  );
+  const [{ server, reply }] = await Promise.all([
+    askRegistry(
+      registration.state.address,
+      (request) => registration.request(request),
+      { type: "heartbeat", node_id: node.node },
+    ),
+    examined(node),
+  ]);
   const type = natType(node.nat);
   const hasBeacon = node.beacon.isReachable;
   const { reflexive } = node.beacon;
@@ -37,6 +40,7 @@ export async function examineAgent(
     beacons: beaconsOf(parts),
     transport: "udp",
     nat: node.nat,
+    examination: node.examiner.state,
     natType: type,
     endpoint: reflexive === undefined ? undefined : formatEndpoint(reflexive),
     strategy: strategyOf({ nat: type, hasBeacon }),

@@ -6,21 +6,25 @@ import type { ClientDoctor } from "../../lib/client/doctor.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
 import { Node } from "../../lib/core/node.ts";
 import { generateIdentity } from "../../lib/crypto/identity.ts";
-import { resolveHost } from "../../lib/io/addresses.ts";
+import { localAddresses, resolveHost } from "../../lib/io/addresses.ts";
 import { chooseAead } from "../../lib/io/aead_choice.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { UdpDriver } from "../../lib/io/driver.ts";
 import { pause } from "../../lib/io/pause.ts";
 import { systemRandom } from "../../lib/io/random.ts";
 import { RegistryClient } from "../../lib/io/registry_client.ts";
-import { formatEndpoint } from "../../lib/wire/endpoint.ts";
+import { type Endpoint, formatEndpoint } from "../../lib/wire/endpoint.ts";
 import type { AgentOptions } from "./config.ts";
 import { strategyOf } from "./nat_words.ts";
 import { judge, type ServerFact } from "./report_doctor.ts";
-import { askRegistry, globalIpv6, sealingSpeed, SERVER_PATIENCE_MS } from "./report_facts.ts";
-
-/** How often it looks whether the beacon has answered, milliseconds. */
-const LOOK_MS = 10;
+import {
+  askRegistry,
+  examined,
+  globalIpv6,
+  LOOK_MS,
+  sealingSpeed,
+  SERVER_PATIENCE_MS,
+} from "./report_facts.ts";
 
 /** Checks the network from this computer, within a few seconds. Nothing is registered and nothing is written. */
 export async function examineComputer(
@@ -57,6 +61,7 @@ export async function examineComputer(
       beacons: [beacon],
       transport: "udp",
       nat: node.nat,
+      examination: node.examiner.state,
       natType: type,
       endpoint: reflexive === undefined ? undefined : formatEndpoint(reflexive),
       strategy: strategyOf({ nat: type, hasBeacon: node.beacon.isReachable }),
@@ -75,7 +80,7 @@ export async function examineComputer(
 
 interface Probe {
   readonly node: Node;
-  readonly driver: { wake(): void };
+  readonly driver: { readonly endpoint: Endpoint; wake(): void };
   readonly clock: SystemClock;
 }
 
@@ -88,9 +93,12 @@ async function askBeacon(
   const address = `${beacon.host}:${beacon.port}`;
   const host = await resolveHost(beacon.host);
   if (host === undefined) return { address, rtt: undefined, error: "its name is not known" };
+  const { port } = driver.endpoint;
+  node.setLocal(localAddresses().map((host) => ({ host, port })), clock.now());
   node.setBeacon({ host, port: beacon.port }, clock.now());
   driver.wake();
   const deadline = performance.now() + SERVER_PATIENCE_MS;
   while (!node.beacon.isReachable && performance.now() < deadline && !signal.aborted) await pause(LOOK_MS);
+  await examined(node, signal);
   return { address, rtt: node.beacon.isReachable ? node.beacon.rtt ?? null : undefined };
 }

@@ -4,6 +4,7 @@
 
 import type { CheckStatus, ClientCheck, ClientDoctor } from "../../lib/client/doctor.ts";
 import type { NatBehaviour, NatType } from "../../lib/core/nat/behaviour.ts";
+import type { ExaminerState } from "../../lib/core/nat/examiner.ts";
 import type { Strategy } from "./nat_words.ts";
 
 /** A server of the network, and how it answered. */
@@ -30,6 +31,8 @@ export interface DoctorFacts {
   /** Whether something between here and the internet answers in place of the servers. */
   readonly isCaptive?: boolean | undefined;
   readonly nat: NatBehaviour;
+  /** How far the examination of the NAT has come. */
+  readonly examination: ExaminerState;
   readonly natType: NatType;
   /** `host:port` as seen from outside. */
   readonly endpoint: string | undefined;
@@ -156,16 +159,19 @@ function udp({ beacons, registry: server, transport, isCaptive }: DoctorFacts): 
     );
 }
 
-function nat({ nat: known, natType, beacons }: DoctorFacts): ClientCheck[] {
-  const isUnknown = natType === "unknown" && known.mapping === undefined && known.isTranslated === undefined;
-  if (isUnknown) {
-    const why = beacons.some(({ rtt }) => rtt !== undefined)
-      ? "not examined: this beacon does not help to"
-      : "not examined: no beacon answers";
-    return [check("nat", "unknown", why)];
+const NOT_EXAMINED: Readonly<Record<ExaminerState, string>> = {
+  idle: "not examined: no beacon answers",
+  examining: "being examined: ask again in a few seconds",
+  silent: "not examined: this beacon does not help to",
+  done: "this beacon could not tell",
+};
+
+function nat({ nat: known, examination }: DoctorFacts): ClientCheck[] {
+  if (known.mapping === undefined && known.isTranslated === undefined) {
+    return [check("nat", "unknown", NOT_EXAMINED[examination])];
   }
-  if (known.isTranslated === false) return [check("nat", "ok", "no address translation")];
-  const checks: ClientCheck[] = [];
+  const translation = known.isTranslated === false ? "no address translation" : "translates addresses";
+  const checks = [check("nat", "ok", known.isTranslated === undefined ? "not known exactly" : translation)];
   if (known.mapping !== undefined) {
     checks.push(
       known.mapping === "endpoint-independent" ? check("mapping", "ok", known.mapping) : check(
@@ -182,7 +188,7 @@ function nat({ nat: known, natType, beacons }: DoctorFacts): ClientCheck[] {
     checks.push(check("port_assignment", "ok", `${known.ports}${step}`));
   }
   if (known.hairpin !== undefined) checks.push(check("hairpin", "ok", known.hairpin ? "yes" : "no"));
-  checks.push(lifetime(known.lifetimeMs));
+  if (known.isTranslated !== false) checks.push(lifetime(known.lifetimeMs));
   return checks;
 }
 
@@ -226,7 +232,7 @@ function clock({ clockSkewMs: skew }: DoctorFacts): ClientCheck {
 
 function aead({ aead: { name, megabytesPerSecond } }: DoctorFacts): ClientCheck {
   const value = `AES-256-GCM by ${name}, ${Math.round(megabytesPerSecond)} MB/s`;
-  return megabytesPerSecond >= SLOW_AEAD
+  return name === "openssl" || megabytesPerSecond >= SLOW_AEAD
     ? check("aead", "ok", value)
     : check("aead", "warn", value, "install OpenSSL 3 (libcrypto) for faster encryption");
 }

@@ -116,7 +116,8 @@ export function explainPeer(peer: ClientPeerPaths, live?: LiveCheck): string[] {
   lines.push(...pathLines(peer.paths));
   if (peer.advice.length > 0) {
     lines.push("", peer.path === "direct" ? "Note:" : "What stands in the way of a better path:");
-    lines.push(...peer.advice.map((advice) => `  - ${adviceWords(advice)}`));
+    const telling = peer.advice.filter(({ code }) => !isSilent || code !== "high_loss");
+    lines.push(...telling.map((advice) => `  - ${adviceWords(advice)}`));
   } else if (!isSilent) lines.push("", "Nothing stands in the way.");
   if (isSilent) lines.push("", "It may be off, asleep or cut off: see there with `pilot status`.");
   return lines;
