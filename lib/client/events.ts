@@ -7,7 +7,7 @@ import { isUnsupported, tooOld } from "./errors.ts";
 import { Fields } from "./fields.ts";
 import type { PathMethod } from "./paths.ts";
 import type { WaitOptions } from "../io/waiting.ts";
-import type { PilotError } from "../wire/error.ts";
+import { PilotError } from "../wire/error.ts";
 
 /** Events kept for a program that does not take them; then the oldest are lost, and a `lost` event says how many. */
 const MAX_WAITING = 1024;
@@ -157,8 +157,10 @@ export class ClientEvents implements AsyncIterable<ClientEvent> {
         reply: (reply) => reply.kind === "json" && reply.command === Command.EVENT ? true : undefined,
       });
     } catch (error) {
+      const reason = isUnsupported(error) ? tooOld(error) : error;
+      if (reason instanceof PilotError) this.#queue.end(reason);
       channel.close();
-      throw isUnsupported(error) ? tooOld(error) : error;
+      throw reason;
     }
   }
 

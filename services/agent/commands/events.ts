@@ -32,6 +32,7 @@ export const eventsCommand: Command = {
         else context.out.text(`${clockTime(event.time)}  ${eventWords(event)}`);
         if (count > 0 && ++seen >= count) break;
       }
+      context.signal.throwIfAborted();
     });
   },
 };
