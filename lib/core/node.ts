@@ -371,6 +371,7 @@ export class Node implements Machine<NodeEvent> {
     } else if (event.type === "need_punch") {
       this.beacon.stopPunch(event.peer);
       this.beacon.punch(event.peer, now);
+      this.#events.push({ type: "punch", peer: event.peer });
     } else if (event.type === "unreachable") {
       this.#failDials(event.peer, "timeout", now);
       this.#events.push(event);

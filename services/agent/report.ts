@@ -32,13 +32,14 @@ export function reportPaths(source: ReportSource, wanted?: number): PeerPaths[] 
 /** How the way to one peer stands. */
 export function peerPaths(peer: Peer, source: ReportSource): PeerPaths {
   const { node, now, names } = source;
-  const peerNat = node.tunnels.peerNat(peer.node);
+  const { peerNat, search } = node.tunnels.traversalState(peer.node, now);
   const report = reportPeer(peer, {
     now,
     hasRelay: node.beacon.beacon !== undefined,
     isBeaconReachable: node.beacon.isReachable,
     nat: node.nat,
     peerNat,
+    search,
   });
   const relay = node.beacon.beacon;
   const paths = report.paths.map((path) => pathJson(path, relay));

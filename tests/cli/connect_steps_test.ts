@@ -106,7 +106,7 @@ Deno.test("the hole is punched while connect waits: every step is told, the path
     const step of [
       "✓ Keys agreed with alpha\n",
       "… Hole punch with alpha requested\n",
-      "… relayed for now; waiting up to 60 s for a direct path\n",
+      "… Relayed for now; waiting up to 60 s for a direct path\n",
     ]
   ) assertStringIncludes(stderr, step);
   assertMatch(

@@ -2,6 +2,8 @@
  * What stands in the way of a better path, as codes for programs. The words for people are made elsewhere.
  */
 
+import type { SearchState } from "./searches.ts";
+import { planSearch } from "./search_plan.ts";
 import { type NatBehaviour, natType } from "../nat/behaviour.ts";
 
 /** What stands in the way. */
@@ -60,7 +62,7 @@ export interface AdviceContext {
   readonly isRelayOnly?: boolean | undefined;
   readonly peerNat?: NatBehaviour | undefined;
   readonly isPeerRelayOnly?: boolean | undefined;
-  readonly search?: { readonly running: boolean; readonly heldFor?: number | undefined } | undefined;
+  readonly search?: SearchState | undefined;
 }
 
 /** Loss from which a path is called lossy. */
@@ -84,9 +86,12 @@ function obstacles(facts: AdviceFacts, context: AdviceContext): Advice[] {
   if (context.isPeerRelayOnly === true) return [{ code: "peer_udp_blocked" }];
   const own = natType(context.nat);
   const peer = context.peerNat === undefined ? "unknown" : natType(context.peerNat);
-  if (own === "symmetric" && peer === "symmetric") advice.push({ code: "both_symmetric_nat" });
-  else if (own === "symmetric") advice.push({ code: "own_symmetric_nat" });
-  else if (peer === "symmetric") advice.push({ code: "peer_symmetric_nat" });
+  if (own === "symmetric" && peer === "symmetric" && isHopeless(context)) {
+    advice.push({ code: "both_symmetric_nat" });
+  } else {
+    if (own === "symmetric") advice.push({ code: "own_symmetric_nat" });
+    if (peer === "symmetric") advice.push({ code: "peer_symmetric_nat" });
+  }
   if (own === "unknown") advice.push({ code: "own_nat_unknown" });
   if (!facts.isOwnKind) advice.push({ code: "peer_foreign" });
   if (facts.reason === "relay_direct_lost") advice.push({ code: "direct_path_lost" });
@@ -98,4 +103,9 @@ function obstacles(facts: AdviceFacts, context: AdviceContext): Advice[] {
     advice.push({ code: "search_backoff_until", milliseconds: Math.round(heldFor) });
   }
   return advice;
+}
+
+/** Whether not even a search of ports could find a way between the two NATs. */
+function isHopeless({ nat, peerNat = {} }: AdviceContext): boolean {
+  return planSearch(nat, peerNat, true) === undefined && planSearch(nat, peerNat, false) === undefined;
 }

@@ -9,6 +9,7 @@ import type { NatBehaviour } from "../nat/behaviour.ts";
 import { type Advice, advise } from "./advice.ts";
 import type { Peer } from "./peer.ts";
 import type { Path } from "./route.ts";
+import type { SearchState } from "./searches.ts";
 
 /** What a path is doing: carrying traffic, proven and waiting, being probed, or given up until the next try. */
 export type PathState = "in_use" | "standby" | "trying" | "failed";
@@ -105,7 +106,7 @@ export interface ReportContext {
   /** Whether the peer has said that only the relay reaches it. */
   readonly isPeerRelayOnly?: boolean | undefined;
   /** A search for the port of a symmetric NAT: under way, or not before so many milliseconds from now. */
-  readonly search?: { readonly running: boolean; readonly heldFor?: number | undefined } | undefined;
+  readonly search?: SearchState | undefined;
 }
 
 /** How the way to `peer` stands. */

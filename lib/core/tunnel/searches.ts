@@ -49,6 +49,13 @@ interface Pause {
   until: Instant;
 }
 
+/** How a search stands: under way, with so many probes sent, or held back for so many milliseconds after a failure. */
+export interface SearchState {
+  readonly running: boolean;
+  readonly probes?: number;
+  readonly heldFor?: number;
+}
+
 /** The port searches of one node. */
 export class Searches {
   readonly #options: SearchesOptions;
@@ -66,6 +73,15 @@ export class Searches {
   /** Whether a search with a peer is under way. */
   isActive(node: number): boolean {
     return this.#searches.has(node);
+  }
+
+  /** How the search with a peer stands; `undefined` when there is none and nothing keeps one from beginning. */
+  stateOf(node: number, now: Instant): SearchState | undefined {
+    const search = this.#searches.get(node);
+    if (search !== undefined) return { running: true, probes: search.sent };
+    const pause = this.#pauses.get(node);
+    if (pause === undefined || pause.failures === 0 || pause.until <= now) return undefined;
+    return { running: false, heldFor: pause.until - now };
   }
 
   /** Whether a socket belongs to the search with a peer. */

@@ -21,7 +21,7 @@ import type { PathKeeper } from "./path_keeper.ts";
 import type { Peer } from "./peer.ts";
 import { probePacket } from "./probe.ts";
 import type { Route } from "./route.ts";
-import { Searches } from "./searches.ts";
+import { Searches, type SearchState } from "./searches.ts";
 import type { FrameSender } from "./sender.ts";
 import type { TunnelStats } from "./stats.ts";
 
@@ -54,6 +54,12 @@ interface Upgrade {
   /** Position in `UPGRADE_SCHEDULE_MS`. */
   step: number;
   triedAt: Instant;
+}
+
+/** How far a peer has been got out of the relay. */
+export interface TraversalState {
+  readonly peerNat: NatFacts | undefined;
+  readonly search: SearchState | undefined;
 }
 
 /** The ways out of the relay, for all peers of one node. */
@@ -113,9 +119,9 @@ export class Traversal {
     }
   }
 
-  /** What a peer has told of its NAT, `undefined` when it has told nothing. */
-  natOf(node: number): NatFacts | undefined {
-    return this.#exchange.theirs(node)?.nat;
+  /** What a peer has told of its NAT, and how the search of ports with it stands. */
+  stateOf(node: number, now: Instant): TraversalState {
+    return { peerNat: this.#exchange.theirs(node)?.nat, search: this.#searches.stateOf(node, now) };
   }
 
   /** A session with a peer has begun, or it is trusted now. */

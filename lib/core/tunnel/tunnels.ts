@@ -9,7 +9,6 @@ import { MAX_PEERS, PEER_ACTIVE_MS, PORT_TRAVERSAL } from "../constants.ts";
 import { Fifo } from "../fifo.ts";
 import type { Instant, Transmit } from "../machine.ts";
 import { earlier, Timers } from "../timers.ts";
-import type { NatFacts } from "../../wire/candidates.ts";
 import type { OwnCandidates } from "./candidates.ts";
 import { type CeilingOptions, DATAGRAM_OVERHEAD, datagramCeiling } from "./ceiling.ts";
 import type { TunnelEvent } from "./event.ts";
@@ -23,7 +22,7 @@ import { probeAnswer } from "./probe.ts";
 import { FrameSender } from "./sender.ts";
 import type { SealedFrame } from "./session.ts";
 import { TunnelStats } from "./stats.ts";
-import { Traversal } from "./traversal.ts";
+import { Traversal, type TraversalState } from "./traversal.ts";
 import { ViaNumbers } from "../via.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -213,9 +212,9 @@ export class Tunnels {
     this.#traversal.update(change, now);
   }
 
-  /** What a peer has told of its NAT, `undefined` when it has told nothing. */
-  peerNat(node: number): NatFacts | undefined {
-    return this.#traversal.natOf(node);
+  /** What a peer has told of its NAT, and how the search of ports with it stands. */
+  traversalState(node: number, now: Instant): TraversalState {
+    return this.#traversal.stateOf(node, now);
   }
 
   /** Asks `node` for a sign of life on every path at once. */

@@ -5,6 +5,7 @@
 import type { Context } from "../../../lib/cli/command.ts";
 import type { AgentClient } from "../../../lib/client/agent.ts";
 import type { ClientEvent, ClientEvents } from "../../../lib/client/events.ts";
+import type { ClientPeerPaths } from "../../../lib/client/paths.ts";
 import type { ClientStream } from "../../../lib/client/stream.ts";
 import { pause } from "../../../lib/io/pause.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
@@ -16,6 +17,9 @@ import { within } from "./waiting.ts";
 
 /** The echo service: every agent has it, so it is what a bare `connect` reaches for. */
 const ECHO_PORT = 7;
+
+/** How often it looks how the way stands, milliseconds; that it is direct, an event tells at once. */
+const LOOK_MS = 250;
 
 /** Obstacles that no waiting overcomes. */
 const HOPELESS: ReadonlySet<string> = new Set(["own_udp_blocked", "peer_udp_blocked", "peer_foreign"]);
@@ -41,7 +45,7 @@ export async function openTunnel(context: Context, client: AgentClient, target: 
     port === ECHO_PORT ? await echo(stream, { timeoutMs, signal: context.signal }) ?? dialMs : dialMs;
   let route = await routeTo(client, peer, await measure());
   if (isWorthWaiting(route)) {
-    await steps.direct(context.flags.duration("wait") ?? 0, () => isDirect(client, peer));
+    await steps.direct(context.flags.duration("wait") ?? 0, () => wayOf(client, peer));
     route = await routeTo(client, peer, await measure());
   }
   announceRoute(context, peer.name, route);
@@ -77,8 +81,8 @@ function isWorthWaiting({ path, details }: Route): boolean {
   return path === "relay" && details !== undefined && !details.advice.some(({ code }) => HOPELESS.has(code));
 }
 
-async function isDirect(client: AgentClient, peer: Peer): Promise<boolean> {
-  return (await client.paths(peer.node)).peers.some(({ path }) => path === "direct");
+async function wayOf(client: AgentClient, peer: Peer): Promise<ClientPeerPaths | undefined> {
+  return (await client.paths(peer.node)).peers[0];
 }
 
 function explainRelay(context: Context, { details }: Route): void {
@@ -116,11 +120,18 @@ class Steps implements Disposable {
   }
 
   /** Resolves when the path is direct, at the latest after `milliseconds`. */
-  async direct(milliseconds: number, isDirect: () => Promise<boolean>): Promise<void> {
-    if (milliseconds === 0 || await isDirect()) return;
-    this.#tell(`… relayed for now; waiting up to ${milliseconds / 1_000} s for a direct path`);
-    await pause(milliseconds, AbortSignal.any([this.#direct.signal, this.#context.signal]));
-    this.#context.signal.throwIfAborted();
+  async direct(milliseconds: number, way: () => Promise<ClientPeerPaths | undefined>): Promise<void> {
+    const end = performance.now() + milliseconds;
+    const { signal } = this.#context;
+    for (let left = milliseconds; left > 0; left = end - performance.now()) {
+      const found = await way();
+      if (found?.path === "direct") return;
+      this.#tell(`… Relayed for now; waiting up to ${milliseconds / 1_000} s for a direct path`);
+      const isSearching = found?.advice.some(({ code }) => code === "searching_ports") === true;
+      if (isSearching) this.#tell("… Searching the port that the other NAT has chosen");
+      await pause(Math.min(left, LOOK_MS), AbortSignal.any([this.#direct.signal, signal]));
+      signal.throwIfAborted();
+    }
   }
 
   [Symbol.dispose](): void {

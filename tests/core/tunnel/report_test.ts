@@ -2,6 +2,7 @@
 
 import { type PeerReport, reportPeer } from "../../../lib/core/tunnel/report.ts";
 import { type AdviceContext, type AdviceFacts, advise } from "../../../lib/core/tunnel/advice.ts";
+import type { NatBehaviour } from "../../../lib/core/nat/behaviour.ts";
 import { encodeUtf8 } from "../../../lib/wire/bytes.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { NAT_CLASSES } from "../../sim/net.ts";
@@ -89,9 +90,10 @@ Deno.test("a relayed peer: the paths that were tried, and why none of them carri
   );
   assertEquals([tried.heardAgo, tried.minRtt, tried.loss], [undefined, undefined, undefined]);
 
-  world.net.run(30_000);
+  // Between two attempts of both ends.
+  assert(world.net.runUntil(() => report(world, a, b).reason === "relay_unanswered", 60_000));
   const late = report(world, a, b);
-  assertEquals([late.path, late.reason], ["relay", "relay_unanswered"]);
+  assertEquals([late.path, late.inUse?.kind], ["relay", "relay"]);
   assertEquals(late.paths.filter(({ state }) => state === "trying"), []);
 });
 
@@ -197,6 +199,12 @@ Deno.test("advice: one table", () => {
     [{}, { nat: SYMMETRIC }, ["own_symmetric_nat"]],
     [{}, { peerNat: SYMMETRIC }, ["peer_symmetric_nat"]],
     [{}, { nat: SYMMETRIC, peerNat: SYMMETRIC }, ["both_symmetric_nat"]],
+    [{}, { nat: SYMMETRIC, peerNat: { ...SYMMETRIC, ports: "sequential" } }, ["both_symmetric_nat"]],
+    [
+      {},
+      { nat: { ...SYMMETRIC, ports: "sequential" }, peerNat: { ...SYMMETRIC, ports: "sequential" } },
+      ["own_symmetric_nat", "peer_symmetric_nat"],
+    ],
     [{}, { nat: {} }, ["own_nat_unknown"]],
     [{ isOwnKind: false }, {}, ["peer_foreign"]],
     [{ reason: "relay_no_candidate" }, {}, ["peer_endpoint_unknown"]],
@@ -210,3 +218,32 @@ Deno.test("advice: one table", () => {
     assertEquals(got.map(({ code }) => code), codes, JSON.stringify([fact, around]));
   }
 });
+
+Deno.test("with NATs known, a search of ports and what it waits for are told", () => {
+  const world = new World({ seed: 29 });
+  const natA = world.net.addNat("home-a", { ip: "198.51.100.1", ...NAT_CLASSES.portRestricted });
+  const natB = world.net.addNat("home-b", { ip: "198.51.100.2", ...NAT_CLASSES.symmetricRandom });
+  const a = world.addAgent("agent-a", { ip: "192.168.1.2", nat: natA });
+  const b = world.addAgent("agent-b", { ip: "192.168.1.2", nat: natB });
+  world.befriend(a, b);
+  const tell = (agent: SimAgent, nat: NatBehaviour) =>
+    agent.act((node, now) => node.tunnels.updateOwn({ nat }, now));
+  const EIM = { isTranslated: true, mapping: "endpoint-independent" } as const;
+  tell(a, { ...EIM, filtering: "address-and-port-dependent", ports: "preserving" });
+  tell(b, { ...SYMMETRIC, filtering: "address-and-port-dependent", ports: "random" });
+  b.act((node) => node.ports.listen(PORT));
+  assert(typeof a.connect(b, PORT, 10_000) === "number");
+  const state = () => a.node.tunnels.traversalState(b.id, world.net.now);
+  assert(world.net.runUntil(() => state().search?.running === true, 10_000), "no search began");
+  assertEquals(state().peerNat?.mapping, "address-and-port-dependent");
+  const codes = reportWith(a, b, world).advice.map(({ code }) => code);
+  assert(codes.includes("searching_ports") && codes.includes("peer_symmetric_nat"), codes.join());
+});
+
+function reportWith(from: SimAgent, to: SimAgent, world: World): PeerReport {
+  const peer = from.node.tunnels.peer(to.id);
+  assert(peer !== undefined);
+  const { now } = world.net;
+  const state = from.node.tunnels.traversalState(to.id, now);
+  return reportPeer(peer, { now, hasRelay: true, isBeaconReachable: true, nat: OPEN, ...state });
+}
