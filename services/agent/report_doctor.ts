@@ -172,16 +172,7 @@ function nat({ nat: known, examination }: DoctorFacts): ClientCheck[] {
   }
   const translation = known.isTranslated === false ? "no address translation" : "translates addresses";
   const checks = [check("nat", "ok", known.isTranslated === undefined ? "not known exactly" : translation)];
-  if (known.mapping !== undefined) {
-    checks.push(
-      known.mapping === "endpoint-independent" ? check("mapping", "ok", known.mapping) : check(
-        "mapping",
-        "warn",
-        `${known.mapping}: the NAT picks another port for every peer`,
-        "direct paths take longer or fail; switching on UPnP or NAT-PMP on the router helps",
-      ),
-    );
-  }
+  if (known.isTranslated !== false) checks.push(mapping(known, examination));
   if (known.filtering !== undefined) checks.push(check("filtering", "ok", known.filtering));
   if (known.ports !== undefined) {
     const step = known.portStep === undefined ? "" : `, step ${known.portStep}`;
@@ -190,6 +181,17 @@ function nat({ nat: known, examination }: DoctorFacts): ClientCheck[] {
   if (known.hairpin !== undefined) checks.push(check("hairpin", "ok", known.hairpin ? "yes" : "no"));
   if (known.isTranslated !== false) checks.push(lifetime(known.lifetimeMs));
   return checks;
+}
+
+function mapping({ mapping: known }: NatBehaviour, examination: ExaminerState): ClientCheck {
+  if (known === undefined) return check("mapping", "unknown", NOT_EXAMINED[examination]);
+  if (known === "endpoint-independent") return check("mapping", "ok", known);
+  return check(
+    "mapping",
+    "warn",
+    `${known}: the NAT picks another port for every peer`,
+    "direct paths take longer or fail; switching on UPnP or NAT-PMP on the router helps",
+  );
 }
 
 function lifetime(milliseconds: number | undefined): ClientCheck {

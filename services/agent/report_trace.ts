@@ -62,7 +62,7 @@ export async function tracePaths(
     node_id: peer,
     seal_ms: probes === 0 ? null : Math.round(sealing / probes * 1000) / 1000,
     paths: [...measured].map(([path, { sent, rtts }]) => ({
-      kind: path.route.kind,
+      kind: path.isRelay ? "relay" : path.source,
       endpoint: endpointText(path.route.kind === "direct" ? path.route.endpoint : relay),
       in_use: path === (selected ?? relayPath),
       sent,

@@ -93,6 +93,7 @@ Deno.test("doctor: one table", () => {
     [{ nat: {}, examination: "idle" }, "nat", "unknown", /no beacon answers/],
     [{ nat: { isTranslated: false } }, "nat", "ok", /no address translation/],
     [{ nat: symmetric }, "mapping", "warn", /another port for every peer/],
+    [{ nat: { isTranslated: true } }, "mapping", "unknown", /could not tell/],
     [
       { nat: { ...symmetric, ports: "sequential", portStep: 2 } },
       "port_assignment",

@@ -98,7 +98,7 @@ class Steps implements Disposable {
   readonly #peer: Peer;
   readonly #events: ClientEvents;
   readonly #told = new Set<string>();
-  readonly #direct = new AbortController();
+  #direct = new AbortController();
 
   constructor(context: Context, peer: Peer, events: ClientEvents) {
     this.#context = context;
@@ -131,6 +131,7 @@ class Steps implements Disposable {
       if (isSearching) this.#tell("… Searching the port that the other NAT has chosen");
       await pause(Math.min(left, LOOK_MS), AbortSignal.any([this.#direct.signal, signal]));
       signal.throwIfAborted();
+      if (this.#direct.signal.aborted) return;
     }
   }
 
@@ -152,7 +153,7 @@ class Steps implements Disposable {
       const how = event.method === "hole-punch" ? "Hole punched" : "Direct path found";
       this.#tell(`✓ ${how}: ${event.endpoint}`);
       this.#direct.abort();
-    }
+    } else if (event.type === "path") this.#direct = new AbortController();
   }
 
   #tell(line: string): void {

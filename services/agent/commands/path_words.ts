@@ -51,7 +51,7 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
     "both_symmetric_nat",
     "Both sides are behind NATs whose ports cannot be predicted: the relay is the right answer. UPnP or NAT-PMP on either router would change that.",
   ],
-  ["own_nat_unknown", "The NAT in front of this computer has not been examined. See `pilot doctor`."],
+  ["own_nat_unknown", "How the NAT in front of this computer behaves is not known. See `pilot doctor`."],
   ["peer_foreign", "The peer runs other software, which does not exchange addresses with us."],
   [
     "peer_endpoint_unknown",
