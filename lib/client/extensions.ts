@@ -19,6 +19,17 @@
  * behind data. On such a socket CloseOK and the errors of Sends are not held back for the order of replies, because
  * they name their stream.
  *
+ * Any client may ask for what follows, without a greeting; other daemons answer `unknown command`. All of it comes
+ * from the agent's own knowledge and measurements; replies that would be too long are cut and say `"truncated": true`.
+ *
+ * ```text
+ * Subscribe 41                                      answered with the event "subscribed"; then events as they happen
+ * Event     42 | JSON {"type", "time", ...}         "lost" with "count" when the client did not keep up
+ * Paths     43 | [node 4]                           44 | JSON {"peers": [...]}, see paths.ts
+ * Doctor    45                                      46 | JSON {"checks": [...], ...}, see doctor.ts
+ * Trace     47 | node 4 | [rounds 1]                48 | JSON {"paths": [...], ...}, see trace.ts
+ * ```
+ *
  * On any socket, `Close` with one more byte `01` ends the sending side only: what the peer sends goes on arriving,
  * and the reply is CloseOK with the reason byte `HALF_CLOSED`. Daemons that do not know it close both sides.
  */

@@ -16,6 +16,8 @@ const ROUNDS = 5;
 const MAX_ROUNDS = 20;
 /** How long a round waits for its answers, milliseconds. */
 const PATIENCE_MS = 1_000;
+/** The same for paths that have not worked yet, once the others have answered: at least this. */
+const LEAST_PATIENCE_MS = 150;
 /** How often it looks for them, milliseconds. */
 const LOOK_MS = 5;
 
@@ -47,8 +49,16 @@ export async function tracePaths(
     const asked = before.filter(({ path, sent }) => path.counters.probesSent > sent);
     probes += asked.length;
     const isAnswered = ({ path, answered }: typeof before[number]) => path.counters.probesAnswered > answered;
-    const deadline = performance.now() + PATIENCE_MS;
-    while (!asked.every(isAnswered) && performance.now() < deadline) await pause(LOOK_MS);
+    let deadline = begun + PATIENCE_MS;
+    let isEnough = false;
+    while (!asked.every(isAnswered) && performance.now() < deadline) {
+      await pause(LOOK_MS);
+      if (isEnough || !asked.filter(({ path }) => path.isProven).every(isAnswered)) continue;
+      // What works has answered: the rest gets the time of slow paths, not of dead ones.
+      isEnough = true;
+      const now = performance.now();
+      deadline = Math.min(deadline, now + Math.max(LEAST_PATIENCE_MS, 4 * (now - begun)));
+    }
     for (const each of asked) {
       const results = measured.get(each.path) ?? { sent: 0, rtts: [] };
       measured.set(each.path, results);
