@@ -308,16 +308,16 @@ export class Bbr implements CongestionController {
     return Math.max(LEAST_SEGMENTS * this.#segment, this.#model.product(window, this.#bandwidth));
   }
 
-  #setRate({ smoothedRtt, isAppLimited }: AcknowledgementReport): void {
+  #setRate({ smoothedRtt }: AcknowledgementReport): void {
     const { pace } = GAINS[this.#phase];
     if (this.#model.minimumRtt < UNPACED_RTT_MS) {
       this.#rate = Infinity;
       return;
     }
-    // Of what the path carries, a few bytes that a program happened to write first tell nothing (draft section 5.6.2).
-    const isTelling = this.#bandwidth > 0 && !(this.#rate === Infinity && isAppLimited);
-    const nominal = isTelling ? 0 : INITIAL_SEGMENTS * this.#segment / Math.max(1, smoothedRtt);
-    const rate = pace * Math.max(this.#bandwidth, nominal) * PACE_MARGIN;
+    // A few words in a round trip say nothing of the path. Until it has been full, the pace is at least that of the
+    // initial window (BBRInitPacingRate).
+    const least = this.#isFull ? 0 : INITIAL_SEGMENTS * this.#segment / Math.max(1, smoothedRtt);
+    const rate = pace * Math.max(this.#bandwidth, least) * PACE_MARGIN;
     if (this.#isFull || this.#rate === Infinity || rate > this.#rate) this.#rate = rate;
   }
 

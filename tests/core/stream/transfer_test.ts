@@ -54,3 +54,25 @@ Deno.test("a perfect link needs no retransmission", () => {
   assert(sameBytes(concat(pair.b.received), data));
   assertEquals(pair.a.stream.stats.retransmits, 0);
 });
+
+Deno.test("a few words before a lot of data do not slow it down, on any path", () => {
+  for (const congestion of [CONTROLLERS.bbr, CONTROLLERS.cubic]) {
+    for (const delay of [1.5, 10, 100]) {
+      const ends = { profile: OWN_PROFILE, congestion };
+      const times = [[], ["hello"], ["hello", "how are you?", "well"]].map((words) => {
+        const pair = Pair.open({ link: { ...PERFECT, delay }, a: ends, b: ends });
+        for (const word of words) {
+          pair.a.give(new TextEncoder().encode(word));
+          assert(pair.run(() => pair.a.stream.stats.unacked === 0, 10_000));
+        }
+        const before = pair.now;
+        const received = pair.b.receivedBytes + 500_000;
+        pair.a.give(new Random(7).bytes(500_000));
+        assert(pair.run(() => pair.b.receivedBytes >= received, 60_000));
+        return pair.now - before;
+      });
+      const [alone = 0] = times;
+      for (const time of times) assert(time <= 1.5 * alone, `${delay} ms: ${times}`);
+    }
+  }
+});
