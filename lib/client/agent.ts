@@ -15,6 +15,7 @@ import { ClientListener } from "./listener.ts";
 import { type ClientPaths, readPaths } from "./paths.ts";
 import { peerLiteral, type ResolvedHostname, type ResolvedPeer } from "./resolve.ts";
 import { socketPath } from "../io/local_socket.ts";
+import { MemoryTrimmer } from "../io/memory_trim.ts";
 import { pause } from "../io/pause.ts";
 import type { ClientStream } from "./stream.ts";
 import { type ClientTrace, readTrace } from "./trace.ts";
@@ -66,6 +67,7 @@ export class AgentClient implements AsyncDisposable {
   readonly #path: string;
   readonly #control: Channel;
   readonly #datagrams: DatagramHub;
+  readonly #memory = new MemoryTrimmer({ unref: true });
   #confirms = true;
 
   private constructor(path: string, control: Channel, datagrams: DatagramHub) {
@@ -191,13 +193,17 @@ export class AgentClient implements AsyncDisposable {
   async dial(peer: Address | string, port: number, options: WaitOptions = {}): Promise<ClientStream> {
     return await limited("dial", { timeoutMs: REACH_MS, ...options }, async (signal) => {
       const address = typeof peer === "string" ? (await this.resolvePeer(peer, { signal })).address : peer;
-      return await openStream(this.#path, { address, port }, { signal });
+      return await openStream(this.#path, { address, port }, { signal, memory: this.#memory });
     });
   }
 
   /** Accepts streams on a port. @throws PilotError `already_exists` when it is taken */
   async listen(port: number, options: WaitOptions = {}): Promise<ClientListener> {
-    return await ClientListener.open(this.#path, port, { timeoutMs: CALL_MS, ...options });
+    return await ClientListener.open(this.#path, port, {
+      timeoutMs: CALL_MS,
+      ...options,
+      memory: this.#memory,
+    });
   }
 
   /**
@@ -315,6 +321,7 @@ export class AgentClient implements AsyncDisposable {
 
   /** Closes the connection to the agent. Streams and listeners stay open: they have sockets of their own. */
   close(): void {
+    this.#memory.stop();
     this.#control.close();
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { connectLocal, type LocalConnection } from "../io/local_socket.ts";
+import type { MemoryTrimmer } from "../io/memory_trim.ts";
 import { MessageReader } from "../io/message_reader.ts";
 import { MessageWriter } from "../io/message_writer.ts";
 import { type WaitOptions, within } from "../io/waiting.ts";
@@ -27,6 +28,9 @@ const COLLECT_BELOW = 8192;
 
 /** Most groups of Sends remembered to attribute errors of agents that do not name the stream. */
 const MAX_SENDS = 4096;
+
+/** What the runtime holds for a socket, about, bytes. */
+const SOCKET_BYTES = 8_192;
 
 /** Receives what the agent pushes about one stream. */
 export interface StreamSink {
@@ -54,6 +58,8 @@ export interface ChannelOptions extends WaitOptions {
   /** Datagrams are wanted on this socket. */
   readonly datagrams?: boolean;
   readonly events?: ChannelEvents;
+  /** Hears what passes through the channel. */
+  readonly memory?: MemoryTrimmer;
 }
 
 interface Call {
@@ -83,14 +89,16 @@ export class Channel {
   readonly #conn: LocalConnection;
   readonly #writer: MessageWriter;
   readonly #events: ChannelEvents;
+  readonly #memory: MemoryTrimmer | undefined;
   readonly #streams = new Map<number, StreamSink>();
   #queue: (Call | Sends)[] = [];
   #extended = false;
   #lost: PilotError | undefined;
 
-  private constructor(conn: LocalConnection, events: ChannelEvents) {
+  private constructor(conn: LocalConnection, options: ChannelOptions) {
     this.#conn = conn;
-    this.#events = events;
+    this.#events = options.events ?? {};
+    this.#memory = options.memory;
     this.#writer = new MessageWriter(conn, { limit: QUEUE_BYTES, onError: (error) => this.#fail(error) });
   }
 
@@ -108,7 +116,7 @@ export class Channel {
       connecting.then((late) => late.close(), () => {});
       throw error;
     }
-    const channel = new Channel(conn, options.events ?? {});
+    const channel = new Channel(conn, options);
     void channel.#read();
     // The greeting goes out together with what is asked first; who wants datagrams need not ask for anything.
     if (options.datagrams !== true) channel.#writer.cork();
@@ -168,6 +176,7 @@ export class Channel {
 
   /** Sends a piece of a stream. Resolves when `data` may be reused and more may be sent; `false` when lost. */
   sendData(connection: number, data: Uint8Array): Promise<boolean> {
+    this.#memory?.add(data.length);
     if (!this.#extended) this.#noteSends(connection);
     return data.length < COLLECT_BELOW
       ? this.#writer.push(sendHeader(connection, data))
@@ -236,6 +245,7 @@ export class Channel {
   }
 
   #handle(message: Uint8Array): void {
+    this.#memory?.add(message.length);
     // A message that makes no sense is dropped: agents may push what this version does not know.
     const reply = decodeIpcReply(message);
     if (typeof reply === "string") {
@@ -302,6 +312,7 @@ export class Channel {
     if (this.#lost !== undefined) return;
     const error = cause instanceof PilotError ? cause : agentGone(cause);
     this.#lost = error;
+    this.#memory?.add(SOCKET_BYTES);
     this.#writer.close();
     this.#conn.close();
     for (const entry of this.#queue.splice(0)) if (entry.kind === "call") entry.lost(error);

@@ -2,9 +2,8 @@
 
 import { type Address, formatSocketAddress } from "../wire/address.ts";
 import type { IpcReply } from "../wire/ipc.ts";
-import { Channel } from "./channel.ts";
+import { Channel, type ChannelOptions } from "./channel.ts";
 import { ClientStream } from "./stream.ts";
-import type { WaitOptions } from "../io/waiting.ts";
 
 /**
  * Opens a stream through the agent at `path`. Giving up also ends the attempt inside the agent.
@@ -14,7 +13,7 @@ import type { WaitOptions } from "../io/waiting.ts";
 export async function openStream(
   path: string,
   target: { readonly address: Address; readonly port: number },
-  options: WaitOptions,
+  options: Omit<ChannelOptions, "events" | "datagrams">,
 ): Promise<ClientStream> {
   const { address, port } = target;
   const channel = await Channel.open(path, options);

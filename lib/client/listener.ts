@@ -3,7 +3,7 @@
 import type { IpcReply } from "../wire/ipc.ts";
 import { encodeIpcRequest } from "../wire/ipc.ts";
 import { AsyncQueue } from "./async_queue.ts";
-import { Channel } from "./channel.ts";
+import { Channel, type ChannelOptions } from "./channel.ts";
 import { ClientStream } from "./stream.ts";
 import { limited, type WaitOptions } from "../io/waiting.ts";
 
@@ -25,7 +25,11 @@ export class ClientListener implements AsyncDisposable {
   }
 
   /** Binds the port. Programs call `AgentClient.listen`. @throws PilotError `already_exists` */
-  static async open(path: string, port: number, options: WaitOptions): Promise<ClientListener> {
+  static async open(
+    path: string,
+    port: number,
+    options: Omit<ChannelOptions, "events" | "datagrams">,
+  ): Promise<ClientListener> {
     let listener: ClientListener | undefined;
     const channel = await Channel.open(path, {
       ...options,

@@ -36,23 +36,36 @@ export function trimMemory(): void {
 /** Watches the bytes that pass through a process. */
 export class MemoryTrimmer {
   readonly #trim: () => void;
+  readonly #unref: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #total = 0;
   #trimmedAt = 0;
+  #stopped = false;
 
-  /** `trim` does the work; others than the usual one are for tests. */
-  constructor(trim: () => void = trimMemory) {
-    this.#trim = trim;
+  /**
+   * `trim` does the work; others than the usual one are for tests. With `unref` a program that has nothing else to do
+   * may end before.
+   */
+  constructor(options: { readonly trim?: () => void; readonly unref?: boolean } = {}) {
+    this.#trim = options.trim ?? trimMemory;
+    this.#unref = options.unref ?? false;
+  }
+
+  /** `bytes` more have passed. */
+  add(bytes: number): void {
+    this.note(this.#total + bytes);
   }
 
   /** `total` bytes have passed so far. */
   note(total: number): void {
     this.#total = total;
-    if (this.#timer === undefined && total - this.#trimmedAt >= WORTH_BYTES) this.#wait(0);
+    if (this.#stopped || this.#timer !== undefined || total - this.#trimmedAt < WORTH_BYTES) return;
+    this.#wait(0);
   }
 
-  /** Watches no more. */
+  /** Watches no more, for good. */
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -68,5 +81,6 @@ export class MemoryTrimmer {
       this.#trim();
       this.#wait(step + 1);
     }, ms);
+    if (this.#unref) Deno.unrefTimer(this.#timer);
   }
 }

@@ -7,7 +7,7 @@ const MB = 1024 * 1024;
 Deno.test("memory trimmer: gives memory back once it is quiet after much, a few times, and then rests", () => {
   using timers = new FakeTimers();
   const times: number[] = [];
-  const trimmer = new MemoryTrimmer(() => times.push(timers.now));
+  const trimmer = new MemoryTrimmer({ trim: () => times.push(timers.now) });
   for (let total = 1; total <= 40; total++) {
     trimmer.note(total * MB);
     timers.pass(1_000);
@@ -24,12 +24,13 @@ Deno.test("memory trimmer: gives memory back once it is quiet after much, a few 
   timers.pass(10_000);
   assertEquals(times.length, 4);
   trimmer.stop();
+  trimmer.note(90 * MB);
   assertEquals(timers.pending, 0);
 });
 
 Deno.test("memory trimmer: little traffic sets no timer", () => {
   using timers = new FakeTimers();
-  const trimmer = new MemoryTrimmer(() => {});
-  for (let total = 0; total < 8 * MB; total += 1000) trimmer.note(total);
+  const trimmer = new MemoryTrimmer({ trim: () => {} });
+  for (let total = 1000; total < 8 * MB; total += 1000) trimmer.add(1000);
   assertEquals(timers.pending, 0);
 });
