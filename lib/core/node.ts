@@ -152,7 +152,8 @@ export class Node implements Machine<NodeEvent> {
   /** The addresses of this computer with the port of the main socket. Only peers that are trusted hear of them. */
   setLocal(endpoints: readonly Endpoint[], now: Instant): void {
     this.examiner.setLocal(endpoints, now);
-    this.tunnels.updateOwn({ local: endpoints }, now);
+    // On another network the beacon must hear of us before it can relay anything to us.
+    if (this.tunnels.updateOwn({ local: endpoints }, now)) this.beacon.announce(now);
     this.#pump(now);
   }
 

@@ -38,10 +38,10 @@ const IDENTITIES: readonly [Identity, Identity] = [
 /** What is in front of an agent. Everything absent: an address on the internet. */
 export interface Side {
   /** A NAT of its own. */
-  readonly nat?: Partial<NatOptions>;
+  readonly nat?: Partial<NatOptions> | undefined;
   readonly firewall?: Firewall;
   /** What the agent knows of it from the start; otherwise it finds out. */
-  readonly knows?: NatBehaviour;
+  readonly knows?: NatBehaviour | undefined;
   /** In place of all that. */
   readonly attachment?: Attachment;
   readonly search?: boolean;

@@ -86,6 +86,11 @@ export class SimHost implements Member {
     return shown;
   }
 
+  /** The NAT it is behind, if any. */
+  get nat(): SimNat | undefined {
+    return this.#nat;
+  }
+
   /** Whether it is plugged in and awake. */
   get online(): boolean {
     return this.#plugged && !this.#asleep;

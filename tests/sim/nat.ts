@@ -2,6 +2,7 @@
  * A NAT box of the simulated internet: a table of mappings between an inside segment and an outside one.
  */
 
+import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { type Flight, type Member, Segment, type World } from "./flight.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import { type Dependence, type NatBehaviour, NatTable } from "./nat_table.ts";
@@ -16,6 +17,8 @@ export type Hairpin = "off" | "external" | "internal";
 export interface NatOptions extends Partial<NatBehaviour> {
   /** Its address on the outside. */
   readonly ip: string;
+  /** Further outside addresses: each destination is shown one of all, whichever (pooling "arbitrary", RFC 4787 REQ-2). */
+  readonly pool?: readonly string[];
   /** The NAT it is behind; absent: on the public internet. */
   readonly nat?: SimNat;
   /** Default `off`. */
@@ -58,6 +61,7 @@ export class SimNat implements Member {
   readonly #outside: Segment;
   readonly #hairpin: Hairpin;
   readonly #table: NatTable;
+  readonly #pool: readonly string[];
 
   constructor(world: World, name: string, options: NatOptions & { readonly outside: Segment }) {
     this.#world = world;
@@ -78,7 +82,14 @@ export class SimNat implements Member {
       unansweredMs: options.unansweredMs ?? idleMs,
       inboundRefresh: options.inboundRefresh ?? false,
     }, world.random.fork());
-    this.#outside.join(this.ip, this);
+    this.#pool = [options.ip, ...options.pool ?? []];
+    for (const ip of this.#pool) this.#outside.join(ip, this);
+  }
+
+  /** Forwards an outside port to an inside endpoint, as a router does when it is asked to. */
+  forward(port: number, internal: Endpoint): Endpoint {
+    this.#table.forward(port, internal);
+    return { host: this.ip, port };
   }
 
   /** Forgets all mappings, as a power cut does. */
@@ -95,13 +106,18 @@ export class SimNat implements Member {
     if (this.udpBlocked) return this.#drop(flight, "udp blocked");
     const port = this.#table.outbound(flight.source, flight.destination, this.#world.now);
     if (port === undefined) return this.#drop(flight, "out of ports");
-    const source = { host: this.ip, port };
+    const source = { host: this.#shownTo(flight.destination), port };
     const translated = { ...flight, source };
-    if (flight.destination.host !== this.ip) {
+    if (!this.#pool.includes(flight.destination.host)) {
       return this.link.up.carry(translated, (left) => this.#outside.route(left));
     }
     if (this.#hairpin === "off") return this.#drop(flight, "no hairpin");
     this.#enter(translated, this.#hairpin === "internal" ? flight.source : source);
+  }
+
+  #shownTo({ host, port }: Endpoint): string {
+    const sum = [...host].reduce((total, letter) => (total * 31 + letter.charCodeAt(0)) % 65_521, port);
+    return this.#pool[sum % this.#pool.length] ?? this.ip;
   }
 
   #enter(flight: Flight, shownSource = flight.source): void {

@@ -4,7 +4,7 @@
  * Behaviours carry the names of RFC 4787: sections 4.1 (mapping), 4.2 (port assignment), 4.3 (refresh) and 5 (filtering).
  */
 
-import { type Endpoint, endpointKey } from "../../lib/wire/endpoint.ts";
+import { type Endpoint, endpointKey, sameEndpoint } from "../../lib/wire/endpoint.ts";
 import type { SeededRandom } from "./random.ts";
 
 /** What a mapping, or the permission to send back, depends on (RFC 4787 sections 4.1 and 5). */
@@ -46,6 +46,8 @@ export class NatTable {
   readonly #random: SeededRandom;
   readonly #byKey = new Map<string, Mapping>();
   readonly #byPort = new Map<number, Mapping>();
+  /** Ports that were asked for (RFC 6886, 6887): open for everybody, and used for what the inside sends. */
+  readonly #forwards = new Map<number, Endpoint>();
   #nextPort = SEQUENCE_START;
 
   constructor(behaviour: NatBehaviour, random: SeededRandom) {
@@ -53,8 +55,14 @@ export class NatTable {
     this.#random = random;
   }
 
+  /** Forwards an outside port to an inside endpoint for good. */
+  forward(externalPort: number, internal: Endpoint): void {
+    this.#forwards.set(externalPort, internal);
+  }
+
   /** The outside port for a datagram from the inside, `undefined` when ports have run out. */
   outbound(internal: Endpoint, destination: Endpoint, now: number): number | undefined {
+    for (const [port, target] of this.#forwards) if (sameEndpoint(target, internal)) return port;
     const key = `${endpointKey(internal)} ${dependsOn(this.#behaviour.mapping, destination)}`;
     let mapping = this.#byKey.get(key);
     if (mapping !== undefined && this.#isExpired(mapping, now)) {
@@ -75,6 +83,8 @@ export class NatTable {
 
   /** The inside endpoint for a datagram from the outside, or why it is refused. */
   inbound(externalPort: number, source: Endpoint, now: number): Endpoint | "no mapping" | "filtered" {
+    const forwarded = this.#forwards.get(externalPort);
+    if (forwarded !== undefined) return forwarded;
     const mapping = this.#byPort.get(externalPort);
     if (mapping === undefined || this.#isExpired(mapping, now)) return "no mapping";
     const contact = dependsOn(this.#behaviour.filtering, source);
@@ -120,6 +130,7 @@ export class NatTable {
   }
 
   #isFree(port: number, now: number): boolean {
+    if (this.#forwards.has(port)) return false;
     const mapping = this.#byPort.get(port);
     return mapping === undefined || this.#isExpired(mapping, now);
   }

@@ -106,17 +106,18 @@ export class Traversal {
     });
   }
 
-  /** Something about us is known now, or is different. */
-  update(change: Partial<OwnCandidates>, now: Instant): void {
+  /** Something about us is known now, or is different; true when this is another network than before. */
+  update(change: Partial<OwnCandidates>, now: Instant): boolean {
     const before = this.#exchange.own.local;
     this.#exchange.update(change, now);
     for (const peer of this.#options.peers()) this.#searches.consider(peer, now);
     // Another network: what was lost on the old one may work here.
-    if (before.length === 0 || this.#exchange.own.local === before) return;
+    if (before.length === 0 || this.#exchange.own.local === before) return false;
     for (const peer of this.#options.peers()) {
       peer.paths.forgive(now);
       this.#options.keeper.rearm(peer);
     }
+    return true;
   }
 
   /** What a peer has told of its NAT, and how the search of ports with it stands. */

@@ -207,9 +207,12 @@ export class Tunnels {
     if (peer !== undefined) this.#exchange.announce(peer, now);
   }
 
-  /** Something about ways to reach us is known now, or is different: peers of our kind are told. */
-  updateOwn(change: Partial<OwnCandidates>, now: Instant): void {
-    this.#traversal.update(change, now);
+  /**
+   * Something about ways to reach us is known now, or is different: peers of our kind are told. True when this is
+   * another network than before.
+   */
+  updateOwn(change: Partial<OwnCandidates>, now: Instant): boolean {
+    return this.#traversal.update(change, now);
   }
 
   /** What a peer has told of its NAT, and how the search of ports with it stands. */
