@@ -5,11 +5,13 @@
  */
 
 import { Beacon } from "../../lib/beacon/beacon.ts";
+import type { BeaconEvent } from "../../lib/beacon/event.ts";
 import type { NatBehaviour } from "../../lib/core/nat/behaviour.ts";
 import { Node } from "../../lib/core/node.ts";
 import type { NodeEvent } from "../../lib/core/node_event.ts";
 import { generateIdentity, type Identity } from "../../lib/crypto/identity.ts";
 import { beaconPlaces } from "./beacon_places.ts";
+import { Carriers } from "./carrier.ts";
 import { fastAead } from "./fast_aead.ts";
 import {
   type Attachment,
@@ -45,6 +47,8 @@ export interface Side {
   /** In place of all that. */
   readonly attachment?: Attachment;
   readonly search?: boolean;
+  /** Reaches the beacon on a connection in place of UDP. */
+  readonly carrier?: boolean;
   /** Whether the agent tells the addresses of its computer. Default yes. */
   readonly tellsLocal?: boolean;
 }
@@ -71,7 +75,8 @@ export class DuoAgent {
   readonly #tellsLocal: boolean;
   #received = 0;
 
-  constructor(net: SimNet, index: 0 | 1, side: Side) {
+  constructor(net: SimNet, index: 0 | 1, options: { readonly side: Side; readonly carriers: Carriers }) {
+    const { side, carriers } = options;
     this.id = index + 1;
     this.#net = net;
     this.#tellsLocal = side.tellsLocal ?? true;
@@ -99,8 +104,20 @@ export class DuoAgent {
       },
     });
     this.node.ports.listen(STREAM_PORT);
-    this.socket = this.host.attach<NodeEvent>(this.node, PORT, { onEvent: (event) => this.#handle(event) });
+    const carrier = side.carrier !== true ? undefined : carriers.open(
+      this.id,
+      this.host.ip,
+      (data) => this.socket.receive(BEACON, data),
+    );
+    this.socket = this.host.attach<NodeEvent>(this.node, PORT, {
+      onEvent: (event) => this.#handle(event),
+      divert: ({ data }) => {
+        carrier?.send(data);
+        return carrier !== undefined;
+      },
+    });
     this.act((node, now) => {
+      if (side.carrier === true) node.setCarrier("up", now);
       node.setBeacon(BEACON, now);
       if (side.knows !== undefined) node.setNat(side.knows, now);
     });
@@ -188,11 +205,12 @@ export class Duo {
       });
     const { ip, addresses, places } = beaconPlaces(BEACON.host, BEACON.port, 2);
     this.beacon = this.net.addHost("beacon", { ip });
-    this.beacon.attach(new Beacon({ random: this.net.random.fork().bytes, addresses }), BEACON.port, {
-      places,
-    });
-    this.a = new DuoAgent(this.net, 0, options.a);
-    this.b = new DuoAgent(this.net, 1, options.b);
+    const beacon = new Beacon({ random: this.net.random.fork().bytes, addresses });
+    const carriers: Carriers = new Carriers(this.net, beacon, () => socket.touch());
+    const onEvent = (event: BeaconEvent) => carriers.handle(event);
+    const socket = this.beacon.attach<BeaconEvent>(beacon, BEACON.port, { places, onEvent });
+    this.a = new DuoAgent(this.net, 0, { side: options.a, carriers });
+    this.b = new DuoAgent(this.net, 1, { side: options.b, carriers });
     this.net.run(300);
   }
 
