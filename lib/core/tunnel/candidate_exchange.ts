@@ -7,7 +7,7 @@
  */
 
 import type { CandidatesMessage, TraversalMessage } from "../../wire/candidates.ts";
-import { CANDIDATES_REPEAT_MS, PEER_ACTIVE_MS } from "../constants.ts";
+import { CANDIDATES_REPEAT_MS } from "../constants.ts";
 import type { Instant } from "../machine.ts";
 import { Timers } from "../timers.ts";
 import { candidateList, type OwnCandidates } from "./candidates.ts";
@@ -70,7 +70,7 @@ export class CandidateExchange {
     this.#generation = Math.max(this.#generation + 1, seconds);
     for (const node of this.#shares.keys()) {
       const peer = this.#options.peer(node);
-      if (peer !== undefined && now - peer.usedAt <= PEER_ACTIVE_MS) this.tell(peer, now);
+      if (peer?.paths.isActive(now) === true) this.tell(peer, now);
     }
   }
 

@@ -153,6 +153,11 @@ export class Paths {
     return due;
   }
 
+  /** Whether there was traffic lately. */
+  isActive(now: Instant): boolean {
+    return now - this.#activeAt <= PEER_ACTIVE_MS;
+  }
+
   /** A session exists: paths can be proven from now on. */
   startProbing(now: Instant): void {
     this.#probing = true;
@@ -326,27 +331,15 @@ export class Paths {
     return news;
   }
 
-  /** When a path wants a probe: soon after silence while it carries traffic, else as a keep-alive. */
+  /** When a path wants a probe, `undefined` when there is nothing to carry. */
   #probeTime(path: Path): Instant | undefined {
-    const stale = this.#activeAt + PEER_ACTIVE_MS;
-    let at = path.nextProbe;
-    if (path.isProven && !path.isRelay) {
-      if (path.sentSinceHeard !== undefined) {
-        at = Math.min(at, Math.max(path.sentSinceHeard, path.probedAt) + path.patience);
-      }
-      if (path.misses > 0) at = Math.min(at, path.probedAt + path.patience);
-    }
-    return at > stale ? undefined : at;
+    const at = path.probeTime;
+    return at > this.#activeAt + PEER_ACTIVE_MS ? undefined : at;
   }
 
   #advance(path: Path, now: Instant): void {
     if (path.isProven) {
-      path.nextProbe = now + this.#keepAlive();
-      path.misses++;
-      path.silentMisses++;
-      path.sentSinceHeard ??= now;
-      // Perhaps only what is large does not arrive.
-      if (path.largestSinceHeard > BASE_DATAGRAM) path.pmtu.doubt(now);
+      path.noteUnanswered(now, this.#keepAlive());
       if (!path.isLost) return;
       path.disprove(now);
       if (!path.isRelay) this.#dualUntil = now + DUAL_SEND_MS;

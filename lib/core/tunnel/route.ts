@@ -181,6 +181,26 @@ export class Path {
     this.#patience = Math.min(Math.max(4 * this.#rtt, PATH_SILENCE_MS), PATH_SILENCE_MAX_MS);
   }
 
+  /** When it wants a probe: soon after silence while it carries traffic, else as a keep-alive. */
+  get probeTime(): Instant {
+    let at = this.nextProbe;
+    if (!this.isProven || this.isRelay) return at;
+    if (this.sentSinceHeard !== undefined) {
+      at = Math.min(at, Math.max(this.sentSinceHeard, this.probedAt) + this.#patience);
+    }
+    return this.misses > 0 ? Math.min(at, this.probedAt + this.#patience) : at;
+  }
+
+  /** A probe on the proven path leaves, which counts as unanswered until the answer is there. */
+  noteUnanswered(now: Instant, keepAlive: number): void {
+    this.nextProbe = now + keepAlive;
+    this.misses++;
+    this.silentMisses++;
+    this.sentSinceHeard ??= now;
+    // Perhaps only what is large does not arrive.
+    if (this.largestSinceHeard > BASE_DATAGRAM) this.pmtu.doubt(now);
+  }
+
   /** Whether probes stay unanswered and nothing else arrives either. */
   get isSuspect(): boolean {
     return this.silentMisses >= PATH_SUSPECT_MISSES;

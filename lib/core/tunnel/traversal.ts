@@ -11,7 +11,7 @@ import {
 } from "../../wire/candidates.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { type Packet, PACKET_VERSION, Protocol } from "../../wire/packet.ts";
-import { PEER_ACTIVE_MS, PORT_TRAVERSAL, UPGRADE_SCHEDULE_MS } from "../constants.ts";
+import { PORT_TRAVERSAL, UPGRADE_SCHEDULE_MS } from "../constants.ts";
 import type { Instant, RandomSource } from "../machine.ts";
 import { earlier, Timers } from "../timers.ts";
 import { CandidateExchange } from "./candidate_exchange.ts";
@@ -208,7 +208,7 @@ export class Traversal {
     const peer = this.#options.peer(node);
     const upgrade = this.#upgrades.get(node);
     if (peer === undefined || upgrade === undefined) return;
-    if (peer.paths.isDirect || now - peer.usedAt > PEER_ACTIVE_MS) {
+    if (peer.paths.isDirect || !peer.paths.isActive(now)) {
       this.#upgrades.delete(node);
       return;
     }

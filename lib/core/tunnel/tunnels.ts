@@ -5,10 +5,11 @@
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { decodePacket, type Packet, Protocol } from "../../wire/packet.ts";
 import { decodeFrame } from "../../wire/tunnel.ts";
-import { MAX_PEERS, PEER_ACTIVE_MS, PORT_TRAVERSAL } from "../constants.ts";
+import { PORT_TRAVERSAL } from "../constants.ts";
 import { Fifo } from "../fifo.ts";
 import type { Instant, Transmit } from "../machine.ts";
 import { earlier, Timers } from "../timers.ts";
+import { ViaNumbers } from "../via.ts";
 import type { OwnCandidates } from "./candidates.ts";
 import { type CeilingOptions, DATAGRAM_OVERHEAD, datagramCeiling } from "./ceiling.ts";
 import type { TunnelEvent } from "./event.ts";
@@ -16,15 +17,15 @@ import { FrameSlab } from "./frame_slab.ts";
 import { type ExchangeOptions, KeyExchange } from "./key_exchange.ts";
 import { PathKeeper } from "./path_keeper.ts";
 import { type CandidateSource, RELAY, type Route } from "./path.ts";
-import { Peer, type PeerContext } from "./peer.ts";
+import type { Peer, PeerContext } from "./peer.ts";
+import { PeerTable } from "./peer_table.ts";
 import { BASE_DATAGRAM } from "./pmtu.ts";
 import { probeAnswer } from "./probe.ts";
 import { FrameSender } from "./sender.ts";
 import type { SealedFrame } from "./session.ts";
+import { SilenceWatch } from "./silence.ts";
 import { TunnelStats } from "./stats.ts";
 import { Traversal, type TraversalState } from "./traversal.ts";
-import { ViaNumbers } from "../via.ts";
-import { Watchdog } from "./watchdog.ts";
 
 /** How the tunnels are built. */
 export type TunnelOptions =
@@ -46,20 +47,19 @@ export const BASE_PAYLOAD = BASE_DATAGRAM - DATAGRAM_OVERHEAD;
 /** A tunnel that opened a frame within this time needs no second look when a stream is dialled, milliseconds. */
 const OPEN_TRUST_MS = 5_000;
 
-type TimerKey = `exchange:${number}` | `watch:${number}`;
-
 /** The encrypted lines to all peers of one node. */
 export class Tunnels {
   readonly stats = new TunnelStats();
   readonly #options: TunnelOptions;
-  readonly #peers = new Map<number, Peer>();
-  readonly #timers = new Timers<TimerKey>();
+  readonly #peers: PeerTable;
+  /** When an exchange under way is repeated. */
+  readonly #timers = new Timers<number>();
   readonly #sender: FrameSender;
   readonly #events = new Fifo<TunnelEvent>();
-  readonly #context: PeerContext;
   readonly #exchange: KeyExchange;
   readonly #keeper: PathKeeper;
   readonly #traversal: Traversal;
+  readonly #silence: SilenceWatch;
   #neverFragments = false;
   #relayOnly = false;
 
@@ -73,13 +73,14 @@ export class Tunnels {
       maxDatagram: options.maxDatagram,
       neverFragments: () => this.#neverFragments,
     };
-    this.#context = {
+    const context: PeerContext = {
       ...options,
       slab: new FrameSlab(),
       ceiling: (route, transport) => datagramCeiling(route, transport, ceilings),
       release: (node, via) => this.#traversal.release(node, via),
       relayOnly: () => this.#relayOnly,
     };
+    this.#peers = new PeerTable(context, (node) => this.forget(node));
     const { self, unixTime, maySeeUs = () => false } = options;
     const { stats } = this;
     const sender = new FrameSender({ self, stats });
@@ -89,6 +90,7 @@ export class Tunnels {
     const changed = (peer: Peer, now: Instant) => this.#traversal.notePath(peer, now);
     const keeper = new PathKeeper({ self, peer, sender, emit, changed });
     this.#keeper = keeper;
+    this.#silence = new SilenceWatch({ peer, emit, exchange: () => this.#exchange });
     this.#traversal = new Traversal({
       ...{ self, unixTime, peer, maySeeUs, sender, keeper, stats, emit },
       random: options.random,
@@ -98,15 +100,15 @@ export class Tunnels {
       search: options.search === true && options.vias !== undefined,
     });
     this.#exchange = new KeyExchange({
-      ...this.#context,
+      ...context,
       ...options,
       stats,
       emit,
-      peer: (node, now) => this.#ensure(node, now),
+      peer: (node, now) => this.#peers.ensure(node, now),
       everywhere: (peer) => this.#everywhere(peer),
       transmit: (node, route, frame) => this.#sender.transmit(node, route, frame),
       noteSession: (peer, now) => keeper.noteSession(peer, now),
-      schedule: (peer, at) => this.#timers.set(`exchange:${peer.node}`, at),
+      schedule: (peer, at) => this.#timers.set(peer.node, at),
       agreed: (peer, now) => this.#agreed(peer, now),
     });
   }
@@ -162,8 +164,9 @@ export class Tunnels {
 
   /** Sends a virtual packet to `node`, now or as soon as there is a key. */
   send(node: number, packet: Packet, now: Instant): void {
-    const peer = this.#ensure(node, now);
-    this.#noteUse(peer, now);
+    const peer = this.#peers.ensure(node, now);
+    peer.usedAt = now;
+    this.#noteTraffic(peer, now);
     if (peer.mustRekey) peer.forgetKeys();
     if (!peer.hasSession) {
       peer.queue(packet);
@@ -174,7 +177,7 @@ export class Tunnels {
     const size = packet.payload.length + DATAGRAM_OVERHEAD;
     const due = peer.paths.noteSent(routes, now, size);
     if (due < peer.probeAt) this.#keeper.arm(peer, due);
-    if (++peer.sentSinceOpened === 1) this.#awaitAnswer(peer, now);
+    if (++peer.sentSinceOpened === 1) this.#silence.start(peer, now);
   }
 
   /** The largest payload of a virtual packet that a datagram to `node` carries now, bytes. */
@@ -193,7 +196,7 @@ export class Tunnels {
    * another place: it is looked for as if it were new, beside what the old tunnel carries.
    */
   open(node: number, now: Instant): void {
-    const peer = this.#ensure(node, now);
+    const peer = this.#peers.ensure(node, now);
     if (!peer.hasSession) return this.#exchange.start(peer, now);
     if (peer.openedAt !== undefined && now - peer.openedAt < OPEN_TRUST_MS && peer.repairs === 0) return;
     peer.repairs = 0;
@@ -266,7 +269,8 @@ export class Tunnels {
     this.#peers.delete(node);
     this.#exchange.forget(node);
     this.#keeper.forget(node);
-    for (const name of ["exchange", "watch"] as const) this.#timers.set(`${name}:${node}`, undefined);
+    this.#silence.forget(node);
+    this.#timers.set(node, undefined);
   }
 
   /** A tunnel frame arrived by `route`. `claimed` is the sender named by the relay wrapper. */
@@ -293,20 +297,18 @@ export class Tunnels {
   }
 
   handleTimeout(now: Instant): void {
-    for (let key = this.#timers.popDue(now); key !== undefined; key = this.#timers.popDue(now)) {
-      const [name, node] = key.split(":");
-      const peer = this.#peers.get(Number(node));
-      if (peer === undefined) continue;
-      if (name === "exchange") this.#exchange.due(peer, now);
-      else this.#watch(peer, now);
+    for (let node = this.#timers.popDue(now); node !== undefined; node = this.#timers.popDue(now)) {
+      const peer = this.#peers.get(node);
+      if (peer !== undefined) this.#exchange.due(peer, now);
     }
+    this.#silence.handleTimeout(now);
     this.#keeper.handleTimeout(now);
     this.#traversal.handleTimeout(now);
   }
 
   pollTimeout(): Instant | undefined {
     const paths = earlier(this.#keeper.pollTimeout(), this.#traversal.pollTimeout());
-    return earlier(this.#timers.next(), paths);
+    return earlier(earlier(this.#timers.next(), this.#silence.pollTimeout()), paths);
   }
 
   pollTransmit(): Transmit | undefined {
@@ -321,30 +323,9 @@ export class Tunnels {
     return this.#sender.hasRelay;
   }
 
-  #noteUse(peer: Peer, now: Instant): void {
-    const isBack = now - peer.usedAt > PEER_ACTIVE_MS;
-    peer.usedAt = now;
-    if (isBack && peer.hasSession) this.#traversal.wake(peer, now);
-  }
-
-  #ensure(node: number, now: Instant): Peer {
-    let peer = this.#peers.get(node);
-    if (peer === undefined) {
-      if (this.#peers.size >= MAX_PEERS) this.#evict();
-      peer = new Peer(node, this.#context, now);
-      this.#peers.set(node, peer);
-    }
-    return peer;
-  }
-
-  /** Makes room: peers that have proven nothing go first, then the one unused for longest. */
-  #evict(): void {
-    let worst: Peer | undefined;
-    for (const peer of this.#peers.values()) {
-      const order = worst === undefined ? -1 : Number(peer.isProven) - Number(worst.isProven);
-      if (worst === undefined || order < 0 || (order === 0 && peer.usedAt < worst.usedAt)) worst = peer;
-    }
-    if (worst !== undefined) this.forget(worst.node);
+  /** Traffic after a while without: where the two are may have changed. */
+  #noteTraffic(peer: Peer, now: Instant): void {
+    if (peer.hasSession && !peer.paths.isActive(now)) this.#traversal.wake(peer, now);
   }
 
   #agreed(peer: Peer, now: Instant): void {
@@ -374,11 +355,12 @@ export class Tunnels {
     }
     const packet = decodePacket(opened.plaintext, IN_SEALED_FRAME);
     if (typeof packet === "string") return this.stats.drop(`packet_${packet}`);
-    const refusal = this.#refusal(peer, packet);
+    const refusal = refusalOf(packet, { peer: peer.node, self: this.#options.self() });
     if (refusal !== undefined) return this.stats.drop(refusal);
     this.stats.received(at.size);
-    this.#noteUse(peer, now);
+    peer.usedAt = now;
     const isControl = packet.protocol === Protocol.CONTROL;
+    if (!isControl) this.#noteTraffic(peer, now);
     const arrival = { traffic: !isControl, size: at.size };
     if (peer.paths.noteReceived(route, now, arrival)) this.#keeper.arm(peer, now);
     this.#keeper.noteSession(peer, now);
@@ -395,47 +377,21 @@ export class Tunnels {
     if (peer.probeAt === Infinity) this.#keeper.rearm(peer);
   }
 
-  /** A peer may only speak for itself and to us. Old keep-alives, empty pings, name no source. */
-  #refusal(peer: Peer, packet: Packet): string | undefined {
-    const isKeepalive = packet.protocol === Protocol.CONTROL && packet.payload.length === 0;
-    if (packet.source.node !== peer.node && !(isKeepalive && packet.source.node === 0)) {
-      return "spoofed_source";
-    }
-    if (packet.destination.node !== this.#options.self() && !isKeepalive) return "wrong_destination";
-    return undefined;
-  }
-
   #everywhere(peer: Peer): Route[] {
     const direct = peer.paths.candidates();
     return this.#hasRelay ? [...direct, RELAY] : direct;
   }
+}
 
-  #awaitAnswer(peer: Peer, now: Instant): void {
-    peer.unansweredSince = now;
-    this.#armWatch(peer, now + Watchdog.delay(peer.repairs));
-  }
-
-  #armWatch(peer: Peer, at: Instant): void {
-    if (at >= peer.watchAt) return;
-    peer.watchAt = at;
-    this.#timers.set(`watch:${peer.node}`, at);
-  }
-
-  /** We send, the peer is silent: perhaps it lost its keys, perhaps its endpoint is another one now. */
-  #watch(peer: Peer, now: Instant): void {
-    peer.watchAt = Infinity;
-    if (peer.sentSinceOpened === 0) return;
-    const due = peer.unansweredSince + Watchdog.delay(peer.repairs);
-    if (now < due) return this.#armWatch(peer, due);
-    const suspicious = Watchdog.isSuspicious(peer);
-    peer.sentSinceOpened = 0;
-    if (!suspicious) return;
-    peer.repairs++;
-    if (peer.repairs > 1) peer.doubtDialect();
-    this.#events.push({ type: "need_endpoint", peer: peer.node });
-    this.#exchange.announce(peer, now);
-    if (peer.repairs > 1) this.#exchange.askForKey(peer);
-  }
+/** A peer may only speak for itself and to us. Old keep-alives, empty pings, name no source. */
+function refusalOf(
+  packet: Packet,
+  ends: { readonly peer: number; readonly self: number },
+): string | undefined {
+  const { source, destination } = packet;
+  const isKeepalive = packet.protocol === Protocol.CONTROL && packet.payload.length === 0;
+  if (source.node !== ends.peer && !(isKeepalive && source.node === 0)) return "spoofed_source";
+  return destination.node !== ends.self && !isKeepalive ? "wrong_destination" : undefined;
 }
 
 const IN_SEALED_FRAME = { zeroMeansNone: true } as const;
