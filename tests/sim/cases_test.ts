@@ -97,6 +97,30 @@ Deno.test("IPv6 on both sides behind stateful firewalls, IPv4 hopeless: direct o
   }
 });
 
+Deno.test("behind a NAT64 with IPv4 offered on top: direct to a public host within 5 s, to a home as well", () => {
+  for (const seed of SEEDS) {
+    for (const other of ["P", "PR"] as const) {
+      for (const isDialler of [true, false]) {
+        const net = new SimNet({ seed, trace: false });
+        const nat = net.addNat("nat64", { ip: "198.51.100.64", nat64: true, ...NAT_CLASSES.portRestricted });
+        const phone: Side = { attachment: { ip: "2001:db8:64::2", nat }, knows: CLASSES.PR.knows };
+        const [a, b] = isDialler ? [phone, CLASSES[other]] : [CLASSES[other], phone];
+        const transfer = new Transfer({ duo: new Duo({ seed, net, a, b }), seed, a, b });
+        assert(transfer.untilDirect(5_000) <= 5_000, `${other}, seed ${seed}`);
+      }
+    }
+  }
+});
+
+Deno.test("a carrier that gives each customer a block of ports: found within 20 s", () => {
+  for (const seed of SEEDS) {
+    const carrier: Side = { nat: { ...CLASSES.Sr.nat, ports: "block" }, knows: CLASSES.Sr.knows };
+    for (const [a, b] of [[carrier, CLASSES.PR], [CLASSES.PR, carrier]] as const) {
+      assert(new Transfer({ seed, a, b }).untilDirect(20_000) <= 20_000, `seed ${seed}`);
+    }
+  }
+});
+
 Deno.test("mappings that last 30 s, five minutes of silence, then data: there within 1 s, direct within 3 s", () => {
   for (const seed of SEEDS) {
     const nat = { ...NAT_CLASSES.portRestricted, idleMs: 30_000 };

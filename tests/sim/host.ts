@@ -6,11 +6,14 @@ import type { Machine, Transmit } from "../../lib/core/machine.ts";
 import { type Endpoint, endpointKey } from "../../lib/wire/endpoint.ts";
 import { type Flight, type Member, type Segment, type World } from "./flight.ts";
 import { Link, type LinkOptions } from "./link.ts";
-import type { SimNat } from "./nat.ts";
+import { fromNat64, type SimNat, toNat64 } from "./nat.ts";
 import { SimProbe } from "./probe.ts";
 import { SimSocket } from "./socket.ts";
 
-/** Where a host is attached. IPv6 addresses are always on the public internet, IPv4 ones behind `nat` if given. */
+/**
+ * Where a host is attached. IPv4 addresses are behind `nat` if given, IPv6 ones on the public internet, unless `nat` is a
+ * NAT64. Behind one of these the host offers IPv4 to its sockets all the same (464XLAT, RFC 6877), as phones do.
+ */
 export interface Attachment {
   readonly ip: string | readonly string[];
   readonly nat?: SimNat;
@@ -166,7 +169,8 @@ export class SimHost implements Member {
   }
 
   /** Sends a datagram from `port`, and from the address `source` if given. Sockets call this. */
-  send(port: number, to: Endpoint, data: Uint8Array, source = ANY): void {
+  send(port: number, sentTo: Endpoint, data: Uint8Array, source = ANY): void {
+    const to = this.#nat?.isNat64 === true ? toNat64(sentTo) : sentTo;
     const from = this.#interfaces.find(({ ip }) => ip === source) ?? this.#interfaceTowards(to.host);
     const local = { host: from?.ip ?? this.ip, port };
     const flight: Flight = {
@@ -196,7 +200,7 @@ export class SimHost implements Member {
     const socket = this.#socketAt(flight.destination);
     if (socket === undefined) return this.#world.end(flight, `closed port at ${this.name}`);
     this.#world.end(flight, "");
-    socket.receive(flight.source, flight.data);
+    socket.receive(this.#nat?.isNat64 === true ? fromNat64(flight.source) : flight.source, flight.data);
   }
 
   #refusal(flight: Flight): string | undefined {
@@ -224,7 +228,9 @@ export class SimHost implements Member {
     const ips = typeof attachment.ip === "string" ? [attachment.ip] : attachment.ip;
     this.#nat = attachment.nat;
     this.#interfaces = ips.map((ip) => {
-      const segment = ip.includes(":") ? this.#internet : attachment.nat?.inside ?? this.#internet;
+      const { nat } = attachment;
+      const isInside = nat !== undefined && (nat.isNat64 || !ip.includes(":"));
+      const segment = isInside ? nat.inside : this.#internet;
       segment.join(ip, this);
       return { ip, segment };
     });

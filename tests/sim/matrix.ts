@@ -19,7 +19,7 @@ const APDM = "address-and-port-dependent";
 
 /** What stands between an agent and the internet, and what the agent knows of it. */
 function behind(nat: Behaviour): Side {
-  const assigned = nat.ports === "preserve" ? "preserving" : nat.ports;
+  const assigned = nat.ports === "preserve" ? "preserving" : nat.ports === "block" ? "random" : nat.ports;
   const knows: NatBehaviour = {
     isTranslated: true,
     mapping: nat.mapping,

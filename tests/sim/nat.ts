@@ -2,7 +2,7 @@
  * A NAT box of the simulated internet: a table of mappings between an inside segment and an outside one.
  */
 
-import type { Endpoint } from "../../lib/wire/endpoint.ts";
+import { type Endpoint, ipFromBytes, ipToBytes } from "../../lib/wire/endpoint.ts";
 import { type Flight, type Member, Segment, type World } from "./flight.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import { type Dependence, type NatBehaviour, NatTable } from "./nat_table.ts";
@@ -21,6 +21,8 @@ export interface NatOptions extends Partial<NatBehaviour> {
   readonly pool?: readonly string[];
   /** The NAT it is behind; absent: on the public internet. */
   readonly nat?: SimNat;
+  /** Translates between IPv6 inside and IPv4 outside (RFC 6146), with the prefix 64:ff9b::/96 (RFC 6052). */
+  readonly nat64?: boolean;
   /** Default `off`. */
   readonly hairpin?: Hairpin;
   /** Drops all UDP that would cross it. */
@@ -60,6 +62,8 @@ export class SimNat implements Member {
   readonly #world: World;
   readonly #outside: Segment;
   readonly #hairpin: Hairpin;
+  /** Whether the inside speaks IPv6 only. */
+  readonly isNat64: boolean;
   readonly #table: NatTable;
   readonly #pool: readonly string[];
 
@@ -72,6 +76,7 @@ export class SimNat implements Member {
     this.inside = new Segment(world, (flight) => this.#leave(flight));
     this.link = new Link(world, name, options.link ?? {});
     this.#outside = options.outside;
+    this.isNat64 = options.nat64 ?? false;
     this.#hairpin = options.hairpin ?? "off";
     const idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
     this.#table = new NatTable({
@@ -102,7 +107,8 @@ export class SimNat implements Member {
     this.link.down.carry(flight, (arrived) => this.#enter(arrived));
   }
 
-  #leave(flight: Flight): void {
+  #leave(sent: Flight): void {
+    const flight = this.isNat64 ? { ...sent, destination: fromNat64(sent.destination) } : sent;
     if (this.udpBlocked) return this.#drop(flight, "udp blocked");
     const port = this.#table.outbound(flight.source, flight.destination, this.#world.now);
     if (port === undefined) return this.#drop(flight, "out of ports");
@@ -124,10 +130,28 @@ export class SimNat implements Member {
     if (this.udpBlocked) return this.#drop(flight, "udp blocked");
     const inside = this.#table.inbound(flight.destination.port, flight.source, this.#world.now);
     if (typeof inside === "string") return this.#drop(flight, inside);
-    this.inside.route({ ...flight, source: shownSource, destination: inside });
+    const source = this.isNat64 ? toNat64(shownSource) : shownSource;
+    this.inside.route({ ...flight, source, destination: inside });
   }
 
   #drop(flight: Flight, why: string): void {
     this.#world.end(flight, `${why} at ${this.name}`);
   }
+}
+
+const NAT64_PREFIX = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/** How an IPv4 endpoint shows behind a NAT64. */
+export function toNat64({ host, port }: Endpoint): Endpoint {
+  const bytes = ipToBytes(host);
+  return bytes?.length === 4
+    ? { host: ipFromBytes(Uint8Array.from([...NAT64_PREFIX, ...bytes])), port }
+    : { host, port };
+}
+
+/** The IPv4 endpoint behind one of those; others as they are. */
+export function fromNat64({ host, port }: Endpoint): Endpoint {
+  const bytes = ipToBytes(host);
+  const isSynthetic = bytes?.length === 16 && NAT64_PREFIX.every((byte, index) => bytes[index] === byte);
+  return isSynthetic ? { host: ipFromBytes(bytes.subarray(12)), port } : { host, port };
 }

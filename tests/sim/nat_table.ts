@@ -10,8 +10,11 @@ import type { SeededRandom } from "./random.ts";
 /** What a mapping, or the permission to send back, depends on (RFC 4787 sections 4.1 and 5). */
 export type Dependence = "endpoint-independent" | "address-dependent" | "address-and-port-dependent";
 
-/** How outside ports are chosen. `preserve`: the inside port when it is free, else the next free one. */
-export type PortAssignment = "preserve" | "sequential" | "random";
+/**
+ * How outside ports are chosen. `preserve`: the inside port when it is free, else the next free one. `block`: any of a
+ * block of 1,008 that belongs to the inside address, as carriers do to log less (RFC 6888 section 4).
+ */
+export type PortAssignment = "preserve" | "sequential" | "random" | "block";
 
 /** The behaviour of a NAT. Times are milliseconds. */
 export interface NatBehaviour {
@@ -37,6 +40,7 @@ interface Mapping {
 
 const FIRST_PORT = 1024;
 const PORTS = 65_536 - FIRST_PORT;
+const BLOCK = 1_008;
 /** Where sequential assignment begins; arbitrary. */
 const SEQUENCE_START = 40_000;
 
@@ -48,6 +52,8 @@ export class NatTable {
   readonly #byPort = new Map<number, Mapping>();
   /** Ports that were asked for (RFC 6886, 6887): open for everybody, and used for what the inside sends. */
   readonly #forwards = new Map<number, Endpoint>();
+  /** Numbers of blocks by inside address. */
+  readonly #blocks = new Map<string, number>();
   #nextPort = SEQUENCE_START;
 
   constructor(behaviour: NatBehaviour, random: SeededRandom) {
@@ -70,7 +76,7 @@ export class NatTable {
       mapping = undefined;
     }
     if (mapping === undefined) {
-      const externalPort = this.#choosePort(internal.port, now);
+      const externalPort = this.#choosePort(internal, now);
       if (externalPort === undefined) return undefined;
       mapping = { internal, externalPort, contacts: new Map(), usedAt: now, answered: false };
       this.#byKey.set(key, mapping);
@@ -110,16 +116,17 @@ export class NatTable {
     return now - mapping.usedAt >= (mapping.answered ? idleMs : Math.min(idleMs, unansweredMs));
   }
 
-  #choosePort(internalPort: number, now: number): number | undefined {
+  #choosePort(internal: Endpoint, now: number): number | undefined {
     const { ports } = this.#behaviour;
-    if (ports === "random") {
+    if (ports === "random" || ports === "block") {
+      const [first, count] = ports === "random" ? [FIRST_PORT, PORTS] : [this.#blockOf(internal.host), BLOCK];
       for (let tries = 0; tries < 128; tries++) {
-        const port = FIRST_PORT + this.#random.int(PORTS);
+        const port = first + this.#random.int(count);
         if (this.#isFree(port, now)) return port;
       }
       return undefined;
     }
-    const start = ports === "preserve" ? internalPort : this.#nextPort;
+    const start = ports === "preserve" ? internal.port : this.#nextPort;
     for (let step = 0; step < PORTS; step++) {
       const port = FIRST_PORT + ((start - FIRST_PORT + step + PORTS) % PORTS);
       if (!this.#isFree(port, now)) continue;
@@ -127,6 +134,13 @@ export class NatTable {
       return port;
     }
     return undefined;
+  }
+
+  /** The first port of the block of an inside address. */
+  #blockOf(host: string): number {
+    const block = this.#blocks.get(host) ?? this.#random.int(Math.floor(PORTS / BLOCK));
+    this.#blocks.set(host, block);
+    return FIRST_PORT + block * BLOCK;
   }
 
   #isFree(port: number, now: number): boolean {
