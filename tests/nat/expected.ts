@@ -56,18 +56,6 @@ export interface NotYet {
  */
 export const NOT_YET: readonly NotYet[] = [
   {
-    dialling: ["portRestricted"],
-    dialled: RANDOM,
-    instead: "relay",
-    reason: "ports of random NATs are not searched",
-  },
-  {
-    dialling: RANDOM,
-    dialled: ["portRestricted"],
-    instead: "relay",
-    reason: "ports of random NATs are not searched",
-  },
-  {
     dialling: ["blocked"],
     dialled: NETWORK_CLASSES,
     instead: "none",
@@ -88,12 +76,6 @@ export function notYet(dialling: NetworkClass, dialled: NetworkClass): NotYet | 
 
 /** As {@link NOT_YET}, of all other checks: the name and why. */
 export const CHECKS_NOT_YET: Readonly<Record<string, string>> = {
-  "an agent behind open calls it none": "beacons answer at one address only",
-  "an agent behind fullCone calls it full-cone": "beacons answer at one address only",
-  "an agent behind addressRestricted calls it restricted-cone": "beacons answer at one address only",
-  "an agent behind portRestricted calls it port-restricted-cone": "beacons answer at one address only",
-  "an agent behind symmetric calls it symmetric": "beacons answer at one address only",
-  "an agent behind carrier calls it symmetric": "beacons answer at one address only",
   "a transfer outlives the end of all UDP": "there is no way to a beacon without UDP",
   "an agent that is started again and again is reached":
     "the beacon does not believe a third place within 75 seconds",

@@ -4,8 +4,6 @@ import { Program } from "../e2e/process.ts";
 
 /** What the lab asks for when it can. */
 export interface Features {
-  /** A beacon with several addresses, so that agents can examine their NATs. */
-  readonly beaconAddresses: boolean;
   /** A beacon that agents without UDP reach over TLS. */
   readonly wss: boolean;
 }
@@ -14,7 +12,6 @@ export interface Features {
 export async function readFeatures(): Promise<Features> {
   const [beacon, agent] = await Promise.all([help("beacon", "serve"), help("agent", "start")]);
   return {
-    beaconAddresses: /--listen .*repeatable/.test(beacon),
     wss: beacon.includes("--wss ") && agent.includes("--tls-ca "),
   };
 }

@@ -69,11 +69,10 @@ export class Lab {
   /** Starts the beacon, always at the same place, and waits until it serves. */
   async startBeacon(): Promise<void> {
     const { certificate, key } = this.#certificate;
-    const addresses = this.internet.serverAddresses.slice(0, this.#features.beaconAddresses ? 2 : 1);
     this.#beacon = this.start(this.internet.server, {
       args: [
         ...["beacon", "serve"],
-        ...addresses.flatMap((address) => ["--listen", `${address}:${BEACON_PORT}`]),
+        ...this.internet.serverAddresses.flatMap((address) => ["--listen", `${address}:${BEACON_PORT}`]),
         ...(this.#features.wss ? ["--registry", `${this.server}:${REGISTRY_PORT}`] : []),
         ...(this.#features.wss
           ? ["--wss", `${this.server}:443`, "--tls-cert", certificate, "--tls-key", key]

@@ -3,10 +3,10 @@
  * nftables, conntrack and openssl; says so and succeeds where they are missing.
  *
  * ```text
- * deno task test:nat [--only TEXT] [--runs N] [--size MB]
- *   --only TEXT   only what has TEXT in its name
- *   --runs N      repeat each pair that needs a port search N times; nine of ten must succeed
- *   --size MB     megabytes of each transfer, 20 by default
+ * deno task test:nat [--only PATTERN] [--runs N] [--size MB]
+ *   --only PATTERN   only what has a name that matches this regular expression
+ *   --runs N         repeat each pair that needs a port search N times; nine of ten must succeed
+ *   --size MB        megabytes of each transfer, 20 by default
  * ```
  */
 
@@ -20,7 +20,7 @@ import { obstacle, removeLeftovers, removeOwn } from "./namespaces.ts";
 import { Report } from "./report.ts";
 
 interface Options {
-  readonly only: string;
+  readonly only: RegExp;
   readonly runs: number;
   /** Bytes. */
   readonly size: number;
@@ -36,7 +36,7 @@ function readOptions(): Options {
     },
   });
   return {
-    only: values.only,
+    only: new RegExp(values.only),
     runs: count("runs", values.runs),
     size: count("size", values.size) * 1_000_000,
   };
@@ -49,7 +49,7 @@ function count(name: string, text: string): number {
 }
 
 async function work(lab: Lab, report: Report, { only, runs, size }: Options): Promise<void> {
-  const wanted = (name: string) => name.includes(only);
+  const wanted = (name: string) => only.test(name);
   await checkBehaviour(lab, report, wanted);
   const cells = allCells().filter((cell) => wanted(cellName(cell)));
   if (cells.length > 0) {
