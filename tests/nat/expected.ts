@@ -54,20 +54,7 @@ export interface NotYet {
  * Pairs that the product does not connect as well as it must yet. They are measured all the same; they must do what
  * is said here, and doing better is a failure: then the entry has to go.
  */
-export const NOT_YET: readonly NotYet[] = [
-  {
-    dialling: ["blocked"],
-    dialled: NETWORK_CLASSES,
-    instead: "none",
-    reason: "there is no way to a beacon without UDP",
-  },
-  {
-    dialling: NETWORK_CLASSES,
-    dialled: ["blocked"],
-    instead: "none",
-    reason: "there is no way to a beacon without UDP",
-  },
-];
+export const NOT_YET: readonly NotYet[] = [];
 
 /** Why a dial does not lead where it must yet, `undefined` when it must. */
 export function notYet(dialling: NetworkClass, dialled: NetworkClass): NotYet | undefined {
@@ -76,7 +63,6 @@ export function notYet(dialling: NetworkClass, dialled: NetworkClass): NotYet | 
 
 /** As {@link NOT_YET}, of all other checks: the name and why. */
 export const CHECKS_NOT_YET: Readonly<Record<string, string>> = {
-  "a transfer outlives the end of all UDP": "there is no way to a beacon without UDP",
   "an agent that is started again and again is reached":
     "the beacon does not believe a third place within 75 seconds",
 };

@@ -3,12 +3,12 @@
 import { AgentClient, type ClientPeer } from "../../mod.ts";
 import { at, Program } from "../e2e/process.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
-import { type Features, readFeatures } from "./features.ts";
 import { Internet } from "./internet.ts";
 import { runFolder } from "./namespaces.ts";
 
 const REGISTRY_PORT = 9000;
 const BEACON_PORT = 9001;
+const WSS_PORT = 443;
 
 /** What to start, with which home. */
 interface Start {
@@ -20,7 +20,6 @@ interface Start {
 interface LabParts {
   readonly internet: Internet;
   readonly folder: string;
-  readonly features: Features;
   readonly certificate: Certificate;
 }
 
@@ -30,16 +29,14 @@ export class Lab {
   /** The address of registry and beacon. */
   readonly server: string;
   readonly #folder: string;
-  readonly #features: Features;
   readonly #certificate: Certificate;
   readonly #programs: Program[] = [];
   #beacon: Program | undefined;
 
-  private constructor({ internet, folder, features, certificate }: LabParts) {
+  private constructor({ internet, folder, certificate }: LabParts) {
     this.internet = internet;
     this.server = internet.serverAddresses[0];
     this.#folder = folder;
-    this.#features = features;
     this.#certificate = certificate;
   }
 
@@ -47,9 +44,9 @@ export class Lab {
   static async create(): Promise<Lab> {
     const folder = runFolder(Deno.pid);
     await Deno.mkdir(folder, { recursive: true });
-    const [internet, features] = [await Internet.create(), await readFeatures()];
+    const internet = await Internet.create();
     const certificate = await makeCertificate(folder, internet.serverAddresses[0]);
-    const lab = new Lab({ internet, folder, features, certificate });
+    const lab = new Lab({ internet, folder, certificate });
     const registry = lab.start(lab.internet.server, {
       args: [
         "registry",
@@ -73,10 +70,8 @@ export class Lab {
       args: [
         ...["beacon", "serve"],
         ...this.internet.serverAddresses.flatMap((address) => ["--listen", `${address}:${BEACON_PORT}`]),
-        ...(this.#features.wss ? ["--registry", `${this.server}:${REGISTRY_PORT}`] : []),
-        ...(this.#features.wss
-          ? ["--wss", `${this.server}:443`, "--tls-cert", certificate, "--tls-key", key]
-          : []),
+        ...["--registry", `${this.server}:${REGISTRY_PORT}`],
+        ...["--wss", `${this.server}:${WSS_PORT}`, "--tls-cert", certificate, "--tls-key", key],
       ],
       home: `${this.#folder}/beacon`,
     });
@@ -106,7 +101,7 @@ export class Lab {
   get places(): readonly string[] {
     return [
       ...["--registry", `${this.server}:${REGISTRY_PORT}`, "--beacon", `${this.server}:${BEACON_PORT}`],
-      ...(this.#features.wss ? ["--tls-ca", this.#certificate.certificate] : []),
+      ...["--tls-ca", this.#certificate.certificate],
     ];
   }
 
