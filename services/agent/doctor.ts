@@ -45,6 +45,7 @@ export async function examineAgent(
     endpoint: reflexive === undefined ? undefined : formatEndpoint(reflexive),
     strategy: strategyOf({ nat: type, hasBeacon }),
     ipv6: globalIpv6(),
+    portMapping: portMappingOf(parts),
     clockSkewMs: clockSkew(reply, clock.unixMs()),
     aead: { name: parts.aead.name, megabytesPerSecond: sealingSpeed(parts.aead) },
     udpMode: parts.udp(),
@@ -55,6 +56,13 @@ export async function examineAgent(
 function beaconsOf({ access: { node }, beaconAddress }: AgentParts): ServerFact[] {
   const { isReachable, rtt } = node.beacon;
   return [{ address: beaconAddress, rtt: isReachable ? rtt ?? null : undefined }];
+}
+
+function portMappingOf({ portMapping }: AgentParts) {
+  const report = portMapping();
+  if (report === undefined) return undefined;
+  const external = report.mapping?.external;
+  return { endpoint: external === undefined ? undefined : formatEndpoint(external), tried: report.tried };
 }
 
 /** The largest datagram on any path in use, `undefined` without peers. */

@@ -10,6 +10,7 @@ import { encodeBase64 } from "../../lib/wire/bytes.ts";
 import type { AgentHealth, AgentInfo, PeerInfo } from "./api.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
 import { strategyOf } from "./nat_words.ts";
+import type { MappingReport } from "../../lib/io/portmap/port_mapping.ts";
 import type { Registration } from "./registration.ts";
 import type { NodeAccess } from "./streams.ts";
 import type { Transport } from "./transport.ts";
@@ -31,6 +32,8 @@ export interface AgentParts {
   /** What encrypts the tunnels, and how datagrams reach the kernel. */
   readonly aead: AeadProvider;
   readonly udp: () => string;
+  /** How asking the router for a port went, `undefined` when it was not asked. */
+  readonly portMapping: () => MappingReport | undefined;
   readonly startedAt: number;
 }
 

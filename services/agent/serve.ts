@@ -22,7 +22,7 @@ import type { AgentOptions, HostPort } from "./config.ts";
 import { Inbox } from "./inbox.ts";
 import { watchLocalEndpoints } from "./local_endpoints.ts";
 import { serveLocal } from "./local/serve.ts";
-import { keepPortMapped } from "./port_mapping.ts";
+import { keepPortMapped, type PortMappingKeeper } from "./port_mapping.ts";
 import { Registration } from "./registration.ts";
 import { Transport } from "./transport.ts";
 import { loadTrust, TrustSaver } from "./trust_saver.ts";
@@ -119,6 +119,7 @@ export async function serveAgent(
       response: (message) => access.act((node, now) => node.trust.handleRelayedResponse(message, now)),
     },
   });
+  let mapped: PortMappingKeeper | undefined;
   const agent: Agent = new Agent({
     access,
     registration,
@@ -133,6 +134,7 @@ export async function serveAgent(
     transport,
     aead,
     udp: () => driver.udp,
+    portMapping: () => mapped?.report(),
     startedAt: performance.now(),
     clock,
     socket: options.socket,
@@ -169,7 +171,7 @@ export async function serveAgent(
     stopping.abort();
   });
   transport.start();
-  const mapped = keepPortMapped({
+  mapped = keepPortMapped({
     mode: transport.usesUdp ? options.portMapping : "off",
     local: driver.endpoint,
     reflexive: () => node.beacon.reflexive,
