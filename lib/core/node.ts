@@ -230,8 +230,11 @@ export class Node implements Machine<NodeEvent> {
     if (answer?.type === "other") this.trust.handleRegistryReply(answer.tag, answer.ok, now);
     else if (answer?.type === "endpoint") {
       this.tunnels.addEndpoint(answer.peer, answer.endpoint, { source: "registry", now });
-    } else if (answer?.type === "relay_only") this.beacon.stopPunch(answer.peer);
-    else if (answer?.type === "no_endpoint") this.#unresolved(answer.peer, answer.reason, now);
+      this.tunnels.noteRelayOnly(answer.peer, false);
+    } else if (answer?.type === "relay_only") {
+      this.beacon.stopPunch(answer.peer);
+      this.tunnels.noteRelayOnly(answer.peer, true);
+    } else if (answer?.type === "no_endpoint") this.#unresolved(answer.peer, answer.reason, now);
     else if (answer?.type === "identity") {
       this.trust.handleKey(answer.peer, answer.key, now);
       const key = this.trust.pinnedKey(answer.peer) ?? answer.key;

@@ -29,6 +29,7 @@ import { EventHub, eventsOf, type EventSource } from "./events.ts";
 import { type AgentParts, describeAgent, describeHealth } from "./info.ts";
 import type { Registration } from "./registration.ts";
 import { reportPaths } from "./report.ts";
+import type { CompatPlace } from "./report_facts.ts";
 import { tracePaths } from "./report_trace.ts";
 import { type NodeAccess, Streams } from "./streams.ts";
 import type { TrustSaver } from "./trust_saver.ts";
@@ -49,6 +50,8 @@ export interface AgentOptions extends AgentParts {
   readonly clock: { now(): number; unixMs(): number };
   /** Path of the local socket. */
   readonly socket: string;
+  /** Where the relay over WebSocket is. */
+  readonly compat: CompatPlace;
   readonly stop: () => void;
 }
 
@@ -245,6 +248,13 @@ export class Agent implements AgentApi {
 
   stop(): void {
     this.#options.stop();
+  }
+
+  /** The beacon is reached in another way than before. */
+  transportChanged(): void {
+    const { clock, transport } = this.#options;
+    const time = Math.round(clock.unixMs());
+    this.#events.publish([{ type: "transport", time, transport: transport.state.name }]);
   }
 
   /** What the node has to say. */

@@ -11,11 +11,24 @@ import type { PeerPaths } from "./api.ts";
 import type { AgentParts } from "./info.ts";
 import { strategyOf } from "./nat_words.ts";
 import { judge, type ServerFact } from "./report_doctor.ts";
-import { askRegistry, clockSkew, examined, globalIpv6, sealingSpeed } from "./report_facts.ts";
+import {
+  askCompat,
+  askRegistry,
+  clockSkew,
+  type CompatPlace,
+  examined,
+  globalIpv6,
+  mappingFact,
+  sealingSpeed,
+} from "./report_facts.ts";
 
 /** Checks the agent and its network, within a few seconds. */
 export async function examineAgent(
-  parts: AgentParts & { readonly socket: string; readonly clock: { unixMs(): number } },
+  parts: AgentParts & {
+    readonly socket: string;
+    readonly compat: CompatPlace;
+    readonly clock: { unixMs(): number };
+  },
   paths: () => readonly PeerPaths[],
 ): Promise<ClientDoctor> {
   const { access: { node }, registration, identity, socket, clock } = parts;
@@ -30,6 +43,8 @@ export async function examineAgent(
   const type = natType(node.nat);
   const hasBeacon = node.beacon.isReachable;
   const { reflexive } = node.beacon;
+  const transport = parts.transport.state;
+  const mapping = parts.portMapping();
   return judge({
     agent: { version: VERSION, pid: Deno.pid, uptimeSecs: (performance.now() - parts.startedAt) / 1000 },
     socket,
@@ -38,12 +53,20 @@ export async function examineAgent(
       : { address: registration.address, key: encodeBase64(identity.publicKey) },
     registry: server,
     beacons: beaconsOf(parts),
-    transport: "udp",
+    transport: transport.name,
+    transportError: transport.error,
+    compat: hasBeacon ? undefined : await askCompat(parts.compat),
     nat: node.nat,
     examination: node.examiner.state,
     natType: type,
     endpoint: reflexive === undefined ? undefined : formatEndpoint(reflexive),
-    strategy: strategyOf({ nat: type, hasBeacon }),
+    strategy: strategyOf({
+      nat: type,
+      hasBeacon,
+      isRelayOnly: transport.name === "wss",
+      isMapped: mapping?.mapping?.scope === "public",
+    }),
+    ...(mapping === undefined ? {} : { portMapping: mappingFact(mapping) }),
     ipv6: globalIpv6(),
     portMapping: portMappingOf(parts),
     clockSkewMs: clockSkew(reply, clock.unixMs()),

@@ -6,10 +6,11 @@ import type { ClientDoctor } from "../../lib/client/doctor.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
 import { Node } from "../../lib/core/node.ts";
 import { generateIdentity } from "../../lib/crypto/identity.ts";
-import { localAddresses, resolveHost } from "../../lib/io/addresses.ts";
+import { isLocalAddress, localAddresses, resolveHost } from "../../lib/io/addresses.ts";
 import { chooseAead } from "../../lib/io/aead_choice.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { UdpDriver } from "../../lib/io/driver.ts";
+import { type MappingReport, mapPort } from "../../lib/io/portmap/port_mapping.ts";
 import { pause } from "../../lib/io/pause.ts";
 import { systemRandom } from "../../lib/io/random.ts";
 import { RegistryClient } from "../../lib/io/registry_client.ts";
@@ -18,17 +19,19 @@ import type { AgentOptions } from "./config.ts";
 import { strategyOf } from "./nat_words.ts";
 import { judge, type ServerFact } from "./report_doctor.ts";
 import {
+  askCompat,
   askRegistry,
   examined,
   globalIpv6,
   LOOK_MS,
+  mappingFact,
   sealingSpeed,
   SERVER_PATIENCE_MS,
 } from "./report_facts.ts";
 
 /** Checks the network from this computer, within a few seconds. Nothing is registered and nothing is written. */
 export async function examineComputer(
-  options: Pick<AgentOptions, "registry" | "beacon" | "socket">,
+  options: Pick<AgentOptions, "registry" | "beacon" | "socket" | "transport" | "portMapping">,
   signal: AbortSignal,
 ): Promise<ClientDoctor> {
   const aead = chooseAead();
@@ -51,6 +54,7 @@ export async function examineComputer(
       askBeacon({ node, driver, clock }, options.beacon, signal),
     ]);
     signal.throwIfAborted();
+    const mapping = options.portMapping === "off" ? undefined : await askRouter(node, driver.endpoint.port);
     const type = natType(node.nat);
     const { reflexive } = node.beacon;
     return judge({
@@ -60,11 +64,17 @@ export async function examineComputer(
       registry: server,
       beacons: [beacon],
       transport: "udp",
+      ...(mapping === undefined ? {} : { portMapping: mappingFact(mapping) }),
+      compat: node.beacon.isReachable ? undefined : await askCompat(options.transport),
       nat: node.nat,
       examination: node.examiner.state,
       natType: type,
       endpoint: reflexive === undefined ? undefined : formatEndpoint(reflexive),
-      strategy: strategyOf({ nat: type, hasBeacon: node.beacon.isReachable }),
+      strategy: strategyOf({
+        nat: type,
+        hasBeacon: node.beacon.isReachable,
+        isMapped: mapping?.mapping?.scope === "public",
+      }),
       ipv6: globalIpv6(),
       clockSkewMs: undefined,
       aead: { name: aead.name, megabytesPerSecond: sealingSpeed(aead) },
@@ -76,6 +86,18 @@ export async function examineComputer(
     driver.close();
     await driver.finished;
   }
+}
+
+/** Asks the router for a port if there is a NAT, and gives it back. */
+async function askRouter(node: Node, port: number): Promise<MappingReport | undefined> {
+  const { reflexive } = node.beacon;
+  if (reflexive === undefined || isLocalAddress(reflexive.host)) return undefined;
+  const stopping = new AbortController();
+  const mapping = mapPort({ internalPort: port, protocol: "udp", signal: stopping.signal });
+  const report = await mapping.firstTry;
+  stopping.abort();
+  await mapping.finished;
+  return report;
 }
 
 interface Probe {

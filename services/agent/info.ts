@@ -29,6 +29,8 @@ export interface AgentParts {
   /** The tunnel socket as bound. */
   readonly local: () => Endpoint;
   readonly transport: Transport;
+  /** How asking the router for a port went, `undefined` when none was asked. */
+  readonly portMapping: () => MappingReport | undefined;
   /** What encrypts the tunnels, and how datagrams reach the kernel. */
   readonly aead: AeadProvider;
   readonly udp: () => string;
@@ -87,7 +89,12 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
     transport: transport.name,
     transport_since: transport.since,
     ...(transport.error === undefined ? {} : { transport_error: transport.error }),
-    strategy: strategyOf({ nat, hasBeacon, isRelayOnly: transport.name === "wss" }),
+    strategy: strategyOf({
+      nat,
+      hasBeacon,
+      isRelayOnly: transport.name === "wss",
+      isMapped: parts.portMapping()?.mapping?.scope === "public",
+    }),
     public: node.isPublic,
     registry: registration.state,
     beacon: {

@@ -38,6 +38,8 @@ export function peerPaths(peer: Peer, source: ReportSource): PeerPaths {
     hasRelay: node.beacon.beacon !== undefined,
     isBeaconReachable: node.beacon.isReachable,
     nat: node.nat,
+    isRelayOnly: node.tunnels.relayOnly,
+    isPeerRelayOnly: peer.isRelayOnly,
     peerNat,
     search,
   });
@@ -52,7 +54,8 @@ export function peerPaths(peer: Peer, source: ReportSource): PeerPaths {
     path: report.path,
     method: methodOf(report, {
       own: natType(node.nat),
-      peer: peerNat === undefined ? "unknown" : natType(peerNat),
+      // Peers do not tell from how many addresses they were examined.
+      peer: peerNat === undefined ? "unknown" : natType({ ...peerNat, filteringIsBound: true }),
     }),
     endpoint: inUse === undefined ? "" : endpointOf(inUse, relay),
     reason: report.reason,

@@ -17,6 +17,14 @@ export interface ServerFact {
   readonly error?: string | undefined;
 }
 
+/** What a request to the relay over WebSocket came to; `other`: something else than a relay answers there. */
+export interface CompatFact {
+  readonly url: string;
+  readonly outcome: "answers" | "other" | "silent";
+  /** What was seen. */
+  readonly detail: string;
+}
+
 /** Everything the verdicts are made from. What is `undefined` could not be found out. */
 export interface DoctorFacts {
   /** The running agent, `undefined` when none runs. */
@@ -28,8 +36,10 @@ export interface DoctorFacts {
   readonly beacons: readonly ServerFact[];
   /** How the beacon is reached. */
   readonly transport: "udp" | "wss";
-  /** Whether something between here and the internet answers in place of the servers. */
-  readonly isCaptive?: boolean | undefined;
+  /** Why the beacon cannot be reached over WebSocket, when it should be. */
+  readonly transportError?: string | undefined;
+  /** Whether the relay over WebSocket answers; asked for when no beacon answers by UDP. */
+  readonly compat?: CompatFact | undefined;
   readonly nat: NatBehaviour;
   /** How far the examination of the NAT has come. */
   readonly examination: ExaminerState;
@@ -130,33 +140,40 @@ function reached({ address, rtt }: ServerFact): string {
   return typeof rtt === "number" ? `${address} (${rtt < 10 ? rtt.toFixed(1) : Math.round(rtt)} ms)` : address;
 }
 
-function udp({ beacons, registry: server, transport, isCaptive }: DoctorFacts): ClientCheck {
-  if (isCaptive === true) {
-    return check(
-      "udp",
-      "fail",
-      "captive: something else answers in place of the network",
-      "open a web page to log in to this network",
-    );
-  }
+function udp({ beacons, registry: server, transport, transportError, compat }: DoctorFacts): ClientCheck {
   if (transport === "wss") {
-    return check(
-      "udp",
-      "warn",
-      "blocked here: everything goes over the relay's TLS port",
-      "direct paths need UDP; allow outgoing UDP to be faster",
-    );
+    const hint = "direct paths need UDP; allow outgoing UDP to be faster";
+    return transportError === undefined
+      ? check("udp", "warn", "not used: everything goes over the relay's WebSocket", hint)
+      : check("udp", "fail", `the relay's WebSocket does not work: ${transportError}`, hint);
   }
   if (beacons.some(({ rtt }) => rtt !== undefined)) return check("udp", "ok", "works");
   if (beacons.length === 0) return check("udp", "unknown", "no beacon to try it with");
-  return server.rtt === undefined
-    ? check("udp", "unknown", "neither registry nor beacon answers", "is this computer online?")
-    : check(
+  if (compat?.outcome === "answers") {
+    return check(
+      "udp",
+      "warn",
+      "blocked: the relay answers over WebSocket, no beacon answers by UDP",
+      "the agent takes the relay by itself; allow outgoing UDP for direct paths",
+    );
+  }
+  if (server.rtt === undefined) {
+    return check("udp", "unknown", "neither registry nor beacon answers", "is this computer online?");
+  }
+  if (compat?.outcome === "other") {
+    return check(
       "udp",
       "fail",
-      "blocked: the registry answers by TCP, no beacon answers by UDP",
-      "this network may drop UDP, or the beacon is down",
+      `blocked, and something else than the relay answers at ${compat.url}: ${compat.detail}`,
+      "behind a login page? Open any web page; behind a proxy? See --proxy",
     );
+  }
+  return check(
+    "udp",
+    "fail",
+    "blocked: the registry answers by TCP, no beacon answers by UDP",
+    "this network may drop UDP, or the beacon is down",
+  );
 }
 
 const NOT_EXAMINED: Readonly<Record<ExaminerState, string>> = {

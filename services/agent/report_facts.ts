@@ -7,12 +7,15 @@ import type { AeadProvider } from "../../lib/crypto/aead.ts";
 import { localAddresses } from "../../lib/io/addresses.ts";
 import { pause } from "../../lib/io/pause.ts";
 import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
+import type { MappingReport } from "../../lib/io/portmap/port_mapping.ts";
+import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { PilotError } from "../../lib/wire/error.ts";
-import type { ServerFact } from "./report_doctor.ts";
+import type { CompatFact, DoctorFacts, ServerFact } from "./report_doctor.ts";
 
 /** How long a server may take to answer, milliseconds. */
 export const SERVER_PATIENCE_MS = 2_500;
 
+const UPGRADE_REQUIRED = 426;
 /** How long an examination of the NAT may take, milliseconds. */
 const EXAMINATION_PATIENCE_MS = 4_000;
 /** How often it looks whether something has happened, milliseconds. */
@@ -45,6 +48,36 @@ export async function askRegistry(
   } finally {
     over.abort();
   }
+}
+
+/**
+ * Whether a relay over WebSocket answers at its URL: to a plain GET it says 426 (RFC 9110 section 15.5.22). Within a
+ * bounded time, and through a proxy of the environment.
+ */
+export async function askCompat({ compatUrl, authorities }: CompatPlace): Promise<CompatFact> {
+  const url = compatUrl.href;
+  const http = url.replace(/^ws/, "http");
+  const client = Deno.createHttpClient(authorities === undefined ? {} : { caCerts: [authorities] });
+  try {
+    const signal = AbortSignal.timeout(SERVER_PATIENCE_MS);
+    const response = await fetch(http, { client, redirect: "manual", signal });
+    await response.body?.cancel();
+    const detail = `status ${response.status}`;
+    return { url, outcome: response.status === UPGRADE_REQUIRED ? "answers" : "other", detail };
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const isForged = /certificate|UnknownIssuer|invalid peer/i.test(text);
+    return { url, outcome: isForged ? "other" : "silent", detail: text };
+  } finally {
+    client.close();
+  }
+}
+
+/** Where the relay over WebSocket is. */
+export interface CompatPlace {
+  readonly compatUrl: URL;
+  /** PEM text of authorities that are trusted beside those of the system. */
+  readonly authorities: string | undefined;
 }
 
 /** Resolves when the examination of the NAT is over, if one is under way; within a bounded time. */
@@ -84,4 +117,15 @@ export function sealingSpeed(aead: AeadProvider): number {
 /** A global IPv6 address of this computer (RFC 4291: 2000::/3), `undefined` when it has none. */
 export function globalIpv6(): string | undefined {
   return localAddresses().find((address) => /^[23][0-9a-f]{3}:/i.test(address));
+}
+
+/** What asking the router for a port came to, as a fact. */
+export function mappingFact({ mapping, tried }: MappingReport): NonNullable<DoctorFacts["portMapping"]> {
+  return {
+    endpoint: mapping === undefined ? undefined : formatEndpoint(mapping.external),
+    tried: tried.map(({ method, outcome, detail }) => ({
+      method,
+      outcome: detail === "" ? outcome : `${outcome} (${detail})`,
+    })),
+  };
 }

@@ -96,7 +96,10 @@ export async function serveAgent(
     identity,
     access,
     inject: (from, data) => driver.inject(from, data),
-    changed: () => registration.endpointChanged(),
+    changed: () => {
+      registration.endpointChanged();
+      agent.transportChanged();
+    },
     log: log.with({ part: "transport" }),
   });
   const saver = new TrustSaver(options.trust, { snapshot: () => node.trust.snapshot(), log });
@@ -138,9 +141,12 @@ export async function serveAgent(
     startedAt: performance.now(),
     clock,
     socket: options.socket,
+    compat: options.transport,
+    portMapping: () => mapped?.report(),
     stop: () => stopping.abort(),
   });
 
+  let mapped: PortMappingKeeper | undefined = undefined;
   const inbox = new Inbox({ inbox: options.inbox, received: options.received });
   const services = [serveEcho(agent), serveDataExchange(agent, inbox, log), serveStdio(agent, inbox, log)];
   const local = new AbortController();

@@ -2,7 +2,13 @@
 
 import type { CheckStatus } from "../../lib/client/doctor.ts";
 import { type DoctorFacts, judge } from "../../services/agent/report_doctor.ts";
-import { askRegistry, clockSkew, globalIpv6, sealingSpeed } from "../../services/agent/report_facts.ts";
+import {
+  askCompat,
+  askRegistry,
+  clockSkew,
+  globalIpv6,
+  sealingSpeed,
+} from "../../services/agent/report_facts.ts";
 import { methodOf } from "../../services/agent/report.ts";
 import { type Strategy, strategyOf } from "../../services/agent/nat_words.ts";
 import type { NatType } from "../../lib/core/nat/behaviour.ts";
@@ -10,6 +16,7 @@ import { nobleAead } from "../../lib/crypto/aead.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 
+const RELAY = { url: "wss://b/v1/compat", detail: "status 302" };
 const BEACON = { address: "b:9001", rtt: 12 };
 
 const WELL: DoctorFacts = {
@@ -86,8 +93,16 @@ Deno.test("doctor: one table", () => {
     [{ beacons: [dead], registry: { address: "r", rtt: undefined } }, "udp", "unknown", /neither/],
     [{ beacons: [dead, BEACON] }, "udp", "ok", /works/],
     [{ beacons: [] }, "udp", "unknown", /no beacon/],
-    [{ transport: "wss" }, "udp", "warn", /blocked here/],
-    [{ isCaptive: true }, "udp", "fail", /captive/],
+    [{ transport: "wss" }, "udp", "warn", /over the relay's WebSocket/],
+    [{ transport: "wss", transportError: "refused" }, "udp", "fail", /does not work: refused/],
+    [{ beacons: [dead], compat: { ...RELAY, outcome: "answers" } }, "udp", "warn", /answers over WebSocket/],
+    [
+      { beacons: [dead], compat: { ...RELAY, outcome: "other" } },
+      "udp",
+      "fail",
+      /something else.*status 302/,
+    ],
+    [{ beacons: [dead], compat: { ...RELAY, outcome: "silent" } }, "udp", "fail", /^blocked: the registry/],
     [{ nat: {}, examination: "silent" }, "nat", "unknown", /this beacon does not help/],
     [{ nat: {}, examination: "examining" }, "nat", "unknown", /in a few seconds/],
     [{ nat: {}, examination: "idle" }, "nat", "unknown", /no beacon answers/],
@@ -212,6 +227,25 @@ Deno.test("facts: the registry's answer, its refusal and its clock", async () =>
     { address: "r:9000", rtt: undefined, error: "refused" },
     undefined,
   ]);
+});
+
+Deno.test("facts: a relay over WebSocket answers 426, a login page something else, a closed port nothing", async () => {
+  let status = 426;
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
+    return new Response(
+      null,
+      status === 302 ? { status, headers: { location: "http://login/" } } : { status },
+    );
+  });
+  const compatUrl = new URL(`ws://127.0.0.1:${server.addr.port}/v1/compat`);
+  const ask = () => askCompat({ compatUrl, authorities: undefined });
+  assertEquals(await ask(), { url: compatUrl.href, outcome: "answers", detail: "status 426" });
+  for (status of [200, 302, 403]) {
+    const { outcome, detail } = await ask();
+    assertEquals([outcome, detail], ["other", `status ${status}`]);
+  }
+  await server.shutdown();
+  assertEquals((await ask()).outcome, "silent");
 });
 
 Deno.test("facts: the cipher has a speed, and an IPv6 address is a global one", () => {

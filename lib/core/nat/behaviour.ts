@@ -79,10 +79,11 @@ export type NatType =
   | "unknown";
 
 /** The familiar name of a behaviour. */
-export function natType({ isTranslated, mapping, filtering }: NatBehaviour): NatType {
-  if (isTranslated === false && (filtering === undefined || filtering === "endpoint-independent")) {
-    return "none";
-  }
+export function natType({ isTranslated, mapping, filtering, filteringIsBound }: NatBehaviour): NatType {
+  // Seen from one address, the openest host looks like one that filters by address.
+  const isOpen = filtering === undefined || filtering === "endpoint-independent" ||
+    (filtering === "address-dependent" && filteringIsBound === true);
+  if (isTranslated === false && isOpen) return "none";
   if (mapping === undefined) return "unknown";
   if (mapping !== "endpoint-independent") return "symmetric";
   switch (filtering) {

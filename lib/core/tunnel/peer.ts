@@ -67,6 +67,8 @@ export class Peer {
   sentSinceOpened = 0;
   /** Unanswered repair attempts of the watchdog. */
   repairs = 0;
+  /** Whether the registry says that only the relay reaches it. */
+  isRelayOnly = false;
   usedAt: Instant;
   /** Addresses at which the beacon has seen it, newest last. */
   readonly #seenAt: string[] = [];

@@ -223,6 +223,12 @@ export class Tunnels {
     return this.#traversal.stateOf(node, now);
   }
 
+  /** The registry says whether only the relay reaches `node`. */
+  noteRelayOnly(node: number, isRelayOnly: boolean): void {
+    const peer = this.#peers.get(node);
+    if (peer !== undefined) peer.isRelayOnly = isRelayOnly;
+  }
+
   /** Asks `node` for a sign of life on every path at once. */
   probeAll(node: number, now: Instant): void {
     const peer = this.#peers.get(node);

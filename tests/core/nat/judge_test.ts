@@ -102,6 +102,10 @@ Deno.test("behaviour: the words users know", () => {
   assertEquals(natType({ isTranslated: false }), "none");
   assertEquals(natType({ isTranslated: false, mapping: eim, filtering: eim }), "none");
   assertEquals(natType({ isTranslated: false, mapping: eim, filtering: apdm }), "port-restricted-cone");
+  assertEquals(natType({ isTranslated: false, mapping: eim, filtering: adm }), "restricted-cone");
+  // An open host, examined from one address only.
+  const open = { isTranslated: false, mapping: eim, filtering: adm, filteringIsBound: true } as const;
+  assertEquals(natType(open), "none");
   assertEquals(natType({ isTranslated: true, mapping: eim }), "unknown");
   assertEquals(natType({ isTranslated: true, mapping: eim, filtering: eim }), "full-cone");
   assertEquals(natType({ isTranslated: true, mapping: eim, filtering: adm }), "restricted-cone");
