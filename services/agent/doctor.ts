@@ -6,8 +6,9 @@ import type { ClientDoctor } from "../../lib/client/doctor.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
 import { encodeBase64 } from "../../lib/wire/bytes.ts";
 import { formatEndpoint } from "../../lib/wire/endpoint.ts";
+import type { RegistryRequest } from "../../lib/wire/registry.ts";
 import { VERSION } from "../../lib/wire/version.ts";
-import type { PeerPaths } from "./api.ts";
+import type { AgentApi, AgentInfo, PeerPaths } from "./api.ts";
 import type { AgentParts } from "./info.ts";
 import { strategyOf } from "./nat_words.ts";
 import { judge, type ServerFact } from "./report_doctor.ts";
@@ -29,15 +30,17 @@ export async function examineAgent(
     readonly compat: CompatPlace;
     readonly clock: { unixMs(): number };
   },
-  paths: () => readonly PeerPaths[],
+  agent: Pick<AgentApi, "info" | "paths">,
 ): Promise<ClientDoctor> {
   const { access: { node }, registration, identity, socket, clock } = parts;
+  let answeredAt = 0;
+  const ask = async (request: RegistryRequest) => {
+    const reply = await registration.request(request);
+    answeredAt = clock.unixMs();
+    return reply;
+  };
   const [{ server, reply }] = await Promise.all([
-    askRegistry(
-      registration.state.address,
-      (request) => registration.request(request),
-      { type: "heartbeat", node_id: node.node },
-    ),
+    askRegistry(registration.state.address, ask, { type: "heartbeat", node_id: node.node }),
     examined(node),
   ]);
   const type = natType(node.nat);
@@ -52,7 +55,7 @@ export async function examineAgent(
       ? undefined
       : { address: registration.address, key: encodeBase64(identity.publicKey) },
     registry: server,
-    beacons: beaconsOf(parts),
+    beacons: beaconsOf(agent.info()),
     transport: transport.name,
     transportError: transport.error,
     compat: hasBeacon ? undefined : await askCompat(parts.compat),
@@ -68,24 +71,15 @@ export async function examineAgent(
     }),
     ...(mapping === undefined ? {} : { portMapping: mappingFact(mapping) }),
     ipv6: globalIpv6(),
-    portMapping: portMappingOf(parts),
-    clockSkewMs: clockSkew(reply, clock.unixMs()),
+    clockSkewMs: clockSkew(reply, answeredAt),
     aead: { name: parts.aead.name, megabytesPerSecond: sealingSpeed(parts.aead) },
     udpMode: parts.udp(),
-    datagram: largestDatagram(paths()),
+    datagram: largestDatagram(agent.paths()),
   });
 }
 
-function beaconsOf({ access: { node }, beaconAddress }: AgentParts): ServerFact[] {
-  const { isReachable, rtt } = node.beacon;
-  return [{ address: beaconAddress, rtt: isReachable ? rtt ?? null : undefined }];
-}
-
-function portMappingOf({ portMapping }: AgentParts) {
-  const report = portMapping();
-  if (report === undefined) return undefined;
-  const external = report.mapping?.external;
-  return { endpoint: external === undefined ? undefined : formatEndpoint(external), tried: report.tried };
+function beaconsOf({ beacon: { address, reachable, rtt_ms } }: AgentInfo): ServerFact[] {
+  return [{ address, rtt: reachable ? rtt_ms : undefined }];
 }
 
 /** The largest datagram on any path in use, `undefined` without peers. */

@@ -119,13 +119,16 @@ export function globalIpv6(): string | undefined {
   return localAddresses().find((address) => /^[23][0-9a-f]{3}:/i.test(address));
 }
 
+/** Outcomes of which the details say more. */
+const TELLING: ReadonlySet<string> = new Set(["refused", "malformed", "no-address", "unsupported"]);
+
 /** What asking the router for a port came to, as a fact. */
 export function mappingFact({ mapping, tried }: MappingReport): NonNullable<DoctorFacts["portMapping"]> {
   return {
     endpoint: mapping === undefined ? undefined : formatEndpoint(mapping.external),
     tried: tried.map(({ method, outcome, detail }) => ({
       method,
-      outcome: detail === "" ? outcome : `${outcome} (${detail})`,
+      outcome: TELLING.has(outcome) ? detail : outcome.replaceAll("-", " "),
     })),
   };
 }

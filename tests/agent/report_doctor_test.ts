@@ -7,6 +7,7 @@ import {
   askRegistry,
   clockSkew,
   globalIpv6,
+  mappingFact,
   sealingSpeed,
 } from "../../services/agent/report_facts.ts";
 import { methodOf } from "../../services/agent/report.ts";
@@ -246,6 +247,29 @@ Deno.test("facts: a relay over WebSocket answers 426, a login page something els
   }
   await server.shutdown();
   assertEquals((await ask()).outcome, "silent");
+});
+
+Deno.test("facts: what the router said, in few words", () => {
+  const tried = [
+    { method: "pcp", outcome: "no-answer", detail: "the gateway does not answer to PCP" },
+    { method: "nat-pmp", outcome: "mapped", detail: "" },
+    { method: "upnp", outcome: "refused", detail: "UPnP: error 718" },
+  ] as const;
+  const external = { host: "198.51.100.1", port: 4_000 };
+  const internal = { host: "192.168.1.2", port: 4_000 };
+  const mapping = { method: "nat-pmp", internal, external, scope: "public", expires: 0 } as const;
+  assertEquals(mappingFact({ gateway: "192.168.1.1", mapping, tried }), {
+    endpoint: "198.51.100.1:4000",
+    tried: [
+      { method: "pcp", outcome: "no answer" },
+      { method: "nat-pmp", outcome: "mapped" },
+      { method: "upnp", outcome: "UPnP: error 718" },
+    ],
+  });
+  assertEquals(mappingFact({ gateway: undefined, mapping: undefined, tried: [] }), {
+    endpoint: undefined,
+    tried: [],
+  });
 });
 
 Deno.test("facts: the cipher has a speed, and an IPv6 address is a global one", () => {
