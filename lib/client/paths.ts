@@ -22,6 +22,8 @@ export interface ClientPath {
   readonly proven_for_ms: number | null;
   /** Times it was given up after it had worked. */
   readonly failures: number;
+  /** Milliseconds for which it is not used although it may work: it was lost too often. */
+  readonly held_ms: number | null;
   /** Milliseconds until it is probed again. */
   readonly next_probe_ms: number | null;
   /** Largest datagram it is known to carry. */
@@ -132,6 +134,7 @@ function readPath(path: Fields): ClientPath {
     min_rtt_ms: path.numberOrNull("min_rtt_ms"),
     proven_for_ms: path.numberOrNull("proven_for_ms"),
     failures: path.number("failures"),
+    held_ms: path.numberOrNull("held_ms"),
     next_probe_ms: path.numberOrNull("next_probe_ms"),
     datagram: path.number("datagram"),
     bytes_sent: path.number("bytes_sent"),

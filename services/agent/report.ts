@@ -119,6 +119,7 @@ function pathJson(path: PathReport, relay: Endpoint | undefined): ClientPath {
     min_rtt_ms: rounded(path.minRtt),
     proven_for_ms: rounded(path.provenFor),
     failures: path.failures,
+    held_ms: rounded(path.heldFor),
     next_probe_ms: rounded(path.nextProbeIn),
     datagram: path.datagram,
     bytes_sent: path.bytesSent,

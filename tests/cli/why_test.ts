@@ -33,6 +33,7 @@ const PATH: ClientPath = {
   min_rtt_ms: 36,
   proven_for_ms: 60_000,
   failures: 0,
+  held_ms: null,
   next_probe_ms: 5_000,
   datagram: 1_472,
   bytes_sent: 2_048,
@@ -180,6 +181,10 @@ Deno.test("explain: every path in a table, every obstacle in a sentence", () => 
   const relayed = explainPeer(RELAYED).join("\n");
   assertMatch(relayed, /punched .* no answer, next try in 5.0 s/);
   assertStringIncludes(relayed, "What stands in the way of a better path:");
+  const held = explainPeer({ ...RELAYED, paths: [{ ...PATH, state: "standby", held_ms: 30_000 }] }).join(
+    "\n",
+  );
+  assertStringIncludes(held, "works again, not believed for 30 s");
   const unknown = explainPeer({
     ...PEER,
     path: "none",

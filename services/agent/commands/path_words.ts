@@ -157,12 +157,12 @@ function pathLines(paths: readonly ClientPath[]): string[] {
   return columns([head, ...rows]).map((line) => `  ${line}`);
 }
 
-function stateWords({ state, failures, next_probe_ms: next }: ClientPath): string {
+function stateWords({ state, failures, held_ms: held, next_probe_ms: next }: ClientPath): string {
   switch (state) {
     case "in_use":
       return "in use";
     case "standby":
-      return "works, not in use";
+      return held === null ? "works, not in use" : `works again, not believed for ${formatAge(held)}`;
     case "trying":
       return "being tried";
     case "failed": {
