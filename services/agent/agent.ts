@@ -88,7 +88,7 @@ export class Agent implements AgentApi {
   }
 
   doctor(): Promise<ClientDoctor> {
-    return examineAgent(this.#options, { info: this.info, paths: () => this.paths() });
+    return examineAgent(this.#options, () => this.paths());
   }
 
   trace(node: number, rounds?: number): Promise<ClientTrace> {
@@ -349,10 +349,10 @@ export class Agent implements AgentApi {
   }
 
   #source(): EventSource {
-    const { access, clock } = this.#options;
+    const { access, clock, beaconAddress } = this.#options;
     const { node } = access;
     const [now, time] = [clock.now(), Math.round(clock.unixMs())];
-    return { node, names: this.#names, now, time };
+    return { node, names: this.#names, now, time, beaconAddress };
   }
 
   #trustCall<Result>(call: () => Result): Result {

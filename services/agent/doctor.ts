@@ -8,7 +8,7 @@ import { encodeBase64 } from "../../lib/wire/bytes.ts";
 import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import type { RegistryRequest } from "../../lib/wire/registry.ts";
 import { VERSION } from "../../lib/wire/version.ts";
-import type { AgentApi, AgentInfo, PeerPaths } from "./api.ts";
+import type { PeerPaths } from "./api.ts";
 import type { AgentParts } from "./info.ts";
 import { strategyOf } from "./nat_words.ts";
 import { judge, type ServerFact } from "./report_doctor.ts";
@@ -30,7 +30,7 @@ export async function examineAgent(
     readonly compat: CompatPlace;
     readonly clock: { unixMs(): number };
   },
-  agent: Pick<AgentApi, "info" | "paths">,
+  paths: () => readonly PeerPaths[],
 ): Promise<ClientDoctor> {
   const { access: { node }, registration, identity, socket, clock } = parts;
   let answeredAt = 0;
@@ -55,7 +55,7 @@ export async function examineAgent(
       ? undefined
       : { address: registration.address, key: encodeBase64(identity.publicKey) },
     registry: server,
-    beacons: beaconsOf(agent.info()),
+    beacons: beaconsOf(parts),
     transport: transport.name,
     transportError: transport.error,
     compat: hasBeacon ? undefined : await askCompat(parts.compat),
@@ -74,12 +74,13 @@ export async function examineAgent(
     clockSkewMs: clockSkew(reply, answeredAt),
     aead: { name: parts.aead.name, megabytesPerSecond: sealingSpeed(parts.aead) },
     udpMode: parts.udp(),
-    datagram: largestDatagram(agent.paths()),
+    datagram: largestDatagram(paths()),
   });
 }
 
-function beaconsOf({ beacon: { address, reachable, rtt_ms } }: AgentInfo): ServerFact[] {
-  return [{ address, rtt: reachable ? rtt_ms : undefined }];
+function beaconsOf({ access: { node }, beaconAddress }: AgentParts): ServerFact[] {
+  const { isReachable, rtt } = node.beacon;
+  return [{ address: beaconAddress, rtt: isReachable ? rtt ?? null : undefined }];
 }
 
 /** The largest datagram on any path in use, `undefined` without peers. */

@@ -4,7 +4,7 @@
 
 import { natType } from "../../lib/core/nat/behaviour.ts";
 import type { NodeEvent } from "../../lib/core/node_event.ts";
-import { type Endpoint, formatEndpoint } from "../../lib/wire/endpoint.ts";
+import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import type { AgentEvent } from "./api.ts";
 import { peerPaths, type ReportSource } from "./report.ts";
 
@@ -28,8 +28,10 @@ export class EventHub {
   }
 }
 
-/** What a report is drawn from, and when. */
+/** What a report is drawn from, and where the beacon is. */
 export interface EventSource extends ReportSource {
+  /** `host:port` of the beacon as configured. */
+  readonly beaconAddress: string;
   /** Unix milliseconds. */
   readonly time: number;
 }
@@ -58,10 +60,12 @@ export function eventsOf(event: NodeEvent, source: EventSource): AgentEvent[] {
     }
     case "endpoint":
     case "nat": {
-      return [{ type: "nat", time, nat_type: natType(node.nat), endpoint: text(node.beacon.reflexive) }];
+      const { reflexive } = node.beacon;
+      const endpoint = reflexive === undefined ? "" : formatEndpoint(reflexive);
+      return [{ type: "nat", time, nat_type: natType(node.nat), endpoint }];
     }
     case "beacon":
-      return [{ type: "beacon", time, address: text(node.beacon.beacon), reachable: event.reachable }];
+      return [{ type: "beacon", time, address: source.beaconAddress, reachable: event.reachable }];
     default:
       return [];
   }
@@ -72,8 +76,4 @@ function pathEvents(peer: number, source: EventSource): AgentEvent[] {
   if (found === undefined) return [];
   const { node_id, hostname, path, method, endpoint, rtt_ms, reason } = peerPaths(found, source);
   return [{ type: "path", time: source.time, node_id, hostname, path, method, endpoint, rtt_ms, reason }];
-}
-
-function text(endpoint: Endpoint | undefined): string {
-  return endpoint === undefined ? "" : formatEndpoint(endpoint);
 }
