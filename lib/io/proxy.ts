@@ -9,8 +9,6 @@ import { PilotError } from "../wire/error.ts";
 export interface Proxy {
   readonly host: string;
   readonly port: number;
-  /** Whether the way to the proxy itself is encrypted. */
-  readonly tls: boolean;
   /** `user:password`, percent-decoded. Never logged. */
   readonly credentials: string | undefined;
 }
@@ -24,7 +22,6 @@ export interface ProxySettings {
   readonly env: (name: string) => string | undefined;
 }
 
-const DEFAULT_PORTS = { http: 80, https: 443 } as const;
 const HINT = "write it like http://user:password@proxy.example:3128";
 
 /**
@@ -35,17 +32,17 @@ const HINT = "write it like http://user:password@proxy.example:3128";
 export function parseProxy(text: string): Proxy {
   const [, scheme = "http", rest = ""] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text.trim()) ?? [];
   const kind = scheme.toLowerCase();
-  if (kind !== "http" && kind !== "https") {
+  if (kind !== "http") {
     throw new PilotError("invalid_argument", `proxies of kind ${kind} are not supported`, { hint: HINT });
   }
   const at = rest.lastIndexOf("@");
   const authority = (rest.slice(at + 1).split(/[/?#]/, 1)[0] ?? "").toLowerCase();
-  const place = splitHostPort(authority) ?? splitHostPort(`${authority}:${DEFAULT_PORTS[kind]}`);
+  const place = splitHostPort(authority) ?? splitHostPort(`${authority}:80`);
   if (place === undefined || place.host === "" || place.port === 0) {
     throw new PilotError("invalid_argument", "the proxy is not a URL with a host", { hint: HINT });
   }
   const credentials = at < 0 ? undefined : percentDecode(rest.slice(0, at));
-  return { ...place, tls: kind === "https", credentials };
+  return { ...place, credentials };
 }
 
 /**

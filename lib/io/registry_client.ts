@@ -7,7 +7,7 @@ import { PilotError } from "../wire/error.ts";
 import { registryChallenge, type RegistryReply, type RegistryRequest } from "../wire/registry.ts";
 import type { Log } from "./log.ts";
 import { pause } from "./pause.ts";
-import { RegistryConnection } from "./registry_connection.ts";
+import { RegistryConnection, type RegistryTls } from "./registry_connection.ts";
 
 const DEFAULT_TIMEOUT_MS = 8_000;
 /** Milliseconds without a new attempt after one, two, ... failed ones in a row; the last one repeats. */
@@ -25,6 +25,8 @@ const ONCE_ONLY: ReadonlySet<RegistryRequest["type"]> = new Set(
 export interface RegistryClientOptions {
   /** Where the registry is; `host` may be a name. */
   readonly address: { readonly host: string; readonly port: number };
+  /** The registry is behind TLS; absent: in the clear, as the public protocol has it. */
+  readonly tls?: RegistryTls | undefined;
   /** Signs the requests that need it. */
   readonly identity?: Identity | undefined;
   readonly log?: Log | undefined;
@@ -139,7 +141,7 @@ export class RegistryClient {
     if (wait > 0) await pause(wait, signal);
     signal.throwIfAborted();
     try {
-      this.#connection = await RegistryConnection.open(this.#options.address, signal);
+      this.#connection = await RegistryConnection.open(this.#options.address, signal, this.#options.tls);
       this.#failures = 0;
       this.#options.log?.debug("connected to the registry", { address: this.#address });
       return this.#connection;

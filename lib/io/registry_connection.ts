@@ -1,4 +1,4 @@
-/** One TCP connection to a registry: a frame out, a frame in. */
+/** One connection to a registry, TCP or TLS: a frame out, a frame in. */
 
 import { PilotError } from "../wire/error.ts";
 import { encodeLengthPrefixed, FrameSplitter } from "../wire/framing.ts";
@@ -10,24 +10,37 @@ import {
   type RegistryReply,
   type RegistryRequest,
 } from "../wire/registry.ts";
+import type { ProxySource } from "./proxy_source.ts";
+
+/** How to reach a registry that is behind TLS: on port 443, perhaps, where nothing else passes. */
+export interface RegistryTls {
+  readonly proxies?: ProxySource | undefined;
+  /** Authorities trusted beside those of the system, PEM. */
+  readonly authorities?: string | undefined;
+}
 
 /** A connection for one request at a time. After any rejection it is of no more use and must be closed. */
 export class RegistryConnection {
   /** Whether a byte of a reply to the current request has come in. */
   heardReply = false;
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Deno.Conn;
   readonly #splitter = new FrameSplitter(MAX_REGISTRY_MESSAGE);
   readonly #buffer = new Uint8Array(16 * 1024);
 
-  private constructor(socket: Deno.TcpConn) {
+  private constructor(socket: Deno.Conn) {
     this.#socket = socket;
   }
 
-  /** Connects; rejects with the error of the system, or when `signal` aborts. */
+  /** Connects; rejects with the error of the system or a PilotError, or when `signal` aborts. */
   static async open(
     address: { readonly host: string; readonly port: number },
     signal: AbortSignal,
+    tls?: RegistryTls,
   ): Promise<RegistryConnection> {
+    if (tls !== undefined) {
+      const { dial } = await import("./tunnel_dial.ts");
+      return new RegistryConnection(await dial({ ...address, ...tls, tls: true, signal }));
+    }
     const socket = await Deno.connect({ hostname: address.host, port: address.port, signal });
     socket.setNoDelay(true);
     socket.setKeepAlive(true);

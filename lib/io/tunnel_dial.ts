@@ -4,9 +4,6 @@
  * With a proxy the name is never looked up here: the proxy does that, and the resolver of a locked-in computer may lie.
  */
 
-import { Buffer } from "node:buffer";
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, rootCertificates } from "node:tls";
 import { encodeBase64, encodeUtf8 } from "../wire/bytes.ts";
 import { PilotError } from "../wire/error.ts";
 import type { Proxy } from "./proxy.ts";
@@ -34,10 +31,10 @@ export interface DialOptions {
  * @throws PilotError `connection_failed` (nobody there, refused by the proxy, certificate not trusted), `timeout`,
  * `invalid_argument` or `unavailable` for the proxy; or the reason of `signal`
  */
-export async function dial(options: DialOptions): Promise<Socket> {
+export async function dial(options: DialOptions): Promise<Deno.Conn> {
   const { proxies, signal } = options;
   const proxy = await proxies?.get(options, { signal });
-  if (proxy === undefined) return await secure(await openTcp(options, signal), options);
+  if (proxy === undefined) return await secure(await openTcp(options, signal, place(options)), options);
   try {
     return await secure(await openThrough(proxy, options), options);
   } catch (error) {
@@ -47,7 +44,9 @@ export async function dial(options: DialOptions): Promise<Socket> {
   }
   const renewed = await proxies.get(options, { signal, fresh: true });
   return await secure(
-    renewed === undefined ? await openTcp(options, signal) : await openThrough(renewed, options),
+    renewed === undefined
+      ? await openTcp(options, signal, place(options))
+      : await openThrough(renewed, options),
     options,
   );
 }
@@ -58,7 +57,7 @@ class ProxyRefusal extends PilotError {
 
   constructor(status: number, reason: string, where: string) {
     const needs = status === 407 ? "wants other credentials" : `answers ${status} ${reason}`.trimEnd();
-    super("connection_failed", `the proxy ${where} ${needs}`, {
+    super("connection_failed", `${where} ${needs}`, {
       hint: status === 407
         ? "give them in the URL of the proxy, or a command that knows them with --proxy-cmd"
         : "ask whoever runs the proxy whether it lets this host through",
@@ -67,130 +66,117 @@ class ProxyRefusal extends PilotError {
   }
 }
 
-async function openThrough(proxy: Proxy, options: DialOptions): Promise<Socket> {
-  const { host, port, signal, authorities } = options;
-  const plain = await openTcp(proxy, signal, "the proxy ");
-  const socket = proxy.tls
-    ? await secure(plain, { host: proxy.host, port: proxy.port, tls: true, authorities, signal })
-    : plain;
+async function openThrough(proxy: Proxy, options: DialOptions): Promise<Deno.TcpConn> {
+  const { host, port, signal } = options;
+  const where = `the proxy ${place(proxy)}`;
+  const conn = await openTcp(proxy, signal, where);
   const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const authorization = proxy.credentials === undefined
     ? ""
     : `Proxy-Authorization: Basic ${encodeBase64(encodeUtf8(proxy.credentials))}\r\n`;
-  socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`);
-  const where = place(proxy);
-  const answer = await step<string>(
-    socket,
-    signal,
-    `the proxy ${where}`,
-    (settle) => readHead(socket, where, settle),
-  );
-  const [, status = "", reason = ""] = /^HTTP\/1\.[01] (\d{3}) ?([ -~]{0,80})/.exec(answer) ?? [];
-  if (/^2/.test(status)) return socket;
-  socket.destroy();
-  if (status === "") throw failed(`the proxy ${where}`, "its answer is not that of an HTTP proxy");
-  throw new ProxyRefusal(Number(status), reason.trim(), where);
+  const request = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`;
+  return await step(conn, { where, signal }, async () => {
+    await conn.write(encodeUtf8(request));
+    const answer = await readHead(conn, where);
+    const [, status = "", reason = ""] = /^HTTP\/1\.[01] (\d{3}) ?([ -~]{0,80})/.exec(answer) ?? [];
+    if (status === "") throw failed(where, "its answer is not that of an HTTP proxy");
+    if (!status.startsWith("2")) throw new ProxyRefusal(Number(status), reason.trim(), where);
+    return conn;
+  });
 }
 
-/** Reads up to the empty line of an HTTP answer; a peer that waits for us says nothing beyond. */
-function readHead(socket: Socket, where: string, settle: Settle<string>): () => void {
+/** Reads an HTTP answer up to its empty line, byte by byte near the end: what follows belongs to somebody else. */
+async function readHead(conn: Deno.Conn, where: string): Promise<string> {
   let head = "";
-  const onData = (chunk: Uint8Array) => {
-    head += Buffer.from(chunk).toString("latin1");
-    const end = head.indexOf("\r\n\r\n");
-    if (end === head.length - 4) settle.resolve(head);
-    else if (end >= 0 && /^HTTP\/1\.[01] 2/.test(head)) {
-      settle.reject(failed(`the proxy ${where}`, "it speaks before it is asked"));
-    } else if (end >= 0 || head.length > MAX_ANSWER) settle.resolve(head.slice(0, MAX_ANSWER));
-  };
-  socket.on("data", onData);
-  return () => {
-    socket.off("data", onData);
-    socket.pause();
-  };
+  while (!head.endsWith("\r\n\r\n")) {
+    // So many bytes are missing at least.
+    const ending = ["\r\n\r", "\r\n", "\r"].find((part) => head.endsWith(part)) ?? "";
+    const buffer = new Uint8Array(4 - ending.length);
+    const length = await conn.read(buffer);
+    if (length === null) throw failed(where, "the connection was closed");
+    head += String.fromCharCode(...buffer.subarray(0, length));
+    if (head.length > MAX_ANSWER) throw failed(where, "its answer is too long");
+  }
+  return head;
 }
 
-function openTcp(
+async function openTcp(
   { host, port }: { readonly host: string; readonly port: number },
   signal: AbortSignal,
-  what = "",
-): Promise<Socket> {
-  signal.throwIfAborted();
-  const socket = connectTcp({ host, port, noDelay: true, keepAlive: true });
-  return step<Socket>(socket, signal, `${what}${place({ host, port })}`, ({ resolve }) => {
-    const onConnect = () => resolve(socket);
-    socket.once("connect", onConnect);
-    return () => socket.off("connect", onConnect);
-  });
-}
-
-async function secure(plain: Socket, options: Omit<DialOptions, "proxies">): Promise<Socket> {
-  const { host, tls, authorities, signal } = options;
-  // Reading was stopped behind the answer of a proxy, and nobody speaks before we do.
-  if (!tls) return plain.resume();
-  const socket = connectTls({
-    socket: plain,
-    host,
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(authorities === undefined ? {} : { ca: [...rootCertificates, authorities] }),
-  });
-  socket.once("close", () => plain.destroy());
-  return await step<Socket>(socket, signal, place(options), ({ resolve }) => {
-    const onSecure = () => resolve(socket);
-    socket.once("secureConnect", onSecure);
-    return () => socket.off("secureConnect", onSecure);
-  });
-}
-
-interface Settle<T> {
-  resolve(value: T): void;
-  reject(error: Error): void;
-}
-
-/** Waits for one thing to happen on a socket, which is destroyed when anything else does. */
-async function step<T>(
-  socket: Socket,
-  signal: AbortSignal,
   where: string,
-  listen: (settle: Settle<T>) => () => void,
-): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const unlisten = listen({ resolve, reject });
-  const onError = (error: Error) => reject(explained(error, where));
-  const onClose = () => reject(failed(where, "the connection was closed"));
-  const onAbort = () => reject(signal.reason);
-  const timer = setTimeout(
-    () => reject(new PilotError("timeout", `${where} did not answer within ${STEP_MS / 1_000} s`)),
-    STEP_MS,
-  );
-  socket.on("error", onError).on("close", onClose);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
+): Promise<Deno.TcpConn> {
+  const late = AbortSignal.timeout(STEP_MS);
   try {
-    return await promise;
+    const conn = await Deno.connect({ hostname: host, port, signal: AbortSignal.any([signal, late]) });
+    conn.setNoDelay(true);
+    conn.setKeepAlive(true);
+    return conn;
   } catch (error) {
-    socket.on("error", () => {});
-    socket.destroy();
-    throw error;
+    signal.throwIfAborted();
+    if (late.aborted) throw timedOut(where);
+    throw explained(error, where);
+  }
+}
+
+async function secure(conn: Deno.TcpConn, options: DialOptions): Promise<Deno.Conn> {
+  const { host, tls, authorities, signal } = options;
+  if (!tls) return conn;
+  const caCerts = authorities === undefined ? [] : [authorities];
+  const encrypted = await Deno.startTls(conn, { hostname: host, caCerts, alpnProtocols: ["http/1.1"] });
+  return await step(encrypted, { where: place(options), signal }, async () => {
+    await encrypted.handshake();
+    return encrypted;
+  });
+}
+
+/** Does something on a connection, which is closed when that fails, takes too long or is aborted. */
+async function step<T>(
+  conn: Deno.Conn,
+  { where, signal }: { readonly where: string; readonly signal: AbortSignal },
+  work: () => Promise<T>,
+): Promise<T> {
+  let isLate = false;
+  const close = () => {
+    try {
+      conn.close();
+    } catch {
+      // Closed already.
+    }
+  };
+  const timer = setTimeout(() => {
+    isLate = true;
+    close();
+  }, STEP_MS);
+  signal.addEventListener("abort", close, { once: true });
+  if (signal.aborted) close();
+  try {
+    return await work();
+  } catch (error) {
+    close();
+    signal.throwIfAborted();
+    if (isLate) throw timedOut(where);
+    throw explained(error, where);
   } finally {
     clearTimeout(timer);
-    unlisten();
-    socket.off("error", onError).off("close", onClose);
-    signal.removeEventListener("abort", onAbort);
+    signal.removeEventListener("abort", close);
   }
 }
 
-function explained(error: Error, where: string): PilotError {
-  if (!/cert|issuer|self.signed|UnknownIssuer|NotValidForName/i.test(error.message)) {
-    return failed(where, error.message, error);
-  }
-  return new PilotError("connection_failed", `the certificate of ${where} is not trusted: ${error.message}`, {
+function timedOut(where: string): PilotError {
+  return new PilotError("timeout", `${where} did not answer within ${STEP_MS / 1_000} s`);
+}
+
+function explained(error: unknown, where: string): PilotError {
+  if (error instanceof PilotError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  if (!/certificate|UnknownIssuer|NotValidForName/i.test(reason)) return failed(where, reason, error);
+  return new PilotError("connection_failed", `the certificate of ${where} is not trusted: ${reason}`, {
     hint: "something on the way may inspect TLS, or wants a login; give its authority with --tls-ca FILE",
     cause: error,
   });
 }
 
-function failed(where: string, reason: string, cause?: Error): PilotError {
+function failed(where: string, reason: string, cause?: unknown): PilotError {
   return new PilotError("connection_failed", `no connection to ${where}: ${reason}`, {
     hint: "check the network, and the proxy if there is one",
     ...(cause === undefined ? {} : { cause }),

@@ -143,8 +143,8 @@ export class WssCarrier {
     const tls = url.protocol === "wss:";
     const port = url.port === "" ? tls ? 443 : 80 : Number(url.port);
     const host = url.hostname.replace(/^\[|\]$/g, "");
-    const socket = await dial({ host, port, tls, proxies, authorities, signal });
-    return await WssConnection.open(socket, {
+    const conn = await dial({ host, port, tls, proxies, authorities, signal });
+    return await WssConnection.open(conn, {
       url,
       identity,
       node: node(),

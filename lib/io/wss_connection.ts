@@ -2,10 +2,10 @@
  * One logged-in connection to the relay of a beacon over WebSocket: login, datagrams out and in, signs of life.
  */
 
-import type { Socket } from "node:net";
 // @ts-types="../../types/ws.d.ts"
 import { WebSocket } from "ws";
 import { type Identity, signText } from "../crypto/identity.ts";
+import { ConnDuplex } from "./conn_duplex.ts";
 import {
   COMPAT_LOGIN_MS,
   COMPAT_MAX_MESSAGE,
@@ -23,7 +23,7 @@ const MAX_BUFFERED = 256 * 1024;
 
 /** How to log in, and who hears what arrives. */
 export interface WssLogin {
-  /** The relay, `wss://host:port/path`; the socket is connected to it and encrypted already. */
+  /** The relay, `wss://host:port/path`; the connection leads there and is encrypted already. */
   readonly url: URL;
   readonly identity: Identity;
   readonly node: number;
@@ -49,12 +49,12 @@ export class WssConnection {
   #patience: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * Logs in on a connected socket, which belongs to the connection from now on.
+   * Logs in on a connection, which belongs to the connection from now on.
    *
    * @throws PilotError `connection_failed` when it is no relay or refuses, `timeout`; or the reason of `signal`
    */
-  static async open(socket: Socket, login: WssLogin): Promise<WssConnection> {
-    const connection = new WssConnection(socket, login);
+  static async open(conn: Deno.Conn, login: WssLogin): Promise<WssConnection> {
+    const connection = new WssConnection(new ConnDuplex(conn), login);
     const { signal, times } = login;
     const abort = () => connection.#ready.reject(signal.reason);
     const late = () => connection.#ready.reject(timedOut(login.url));
@@ -73,7 +73,7 @@ export class WssConnection {
     }
   }
 
-  private constructor(socket: Socket, login: WssLogin) {
+  private constructor(socket: ConnDuplex, login: WssLogin) {
     this.#login = login;
     this.closed = this.#over.promise;
     const { url } = login;

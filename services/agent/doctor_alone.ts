@@ -43,7 +43,7 @@ export async function examineComputer(
     unixTime: () => clock.unixMs(),
   });
   const driver = UdpDriver.bind(node, { host: "0.0.0.0", clock, dontFragment: true });
-  const registry = new RegistryClient({ address: options.registry });
+  const registry = new RegistryClient({ address: options.registry, tls: options.transport.registryTls });
   try {
     const [{ server }, beacon] = await Promise.all([
       askRegistry(

@@ -9,6 +9,7 @@ import type { Identity } from "../../lib/crypto/identity.ts";
 import type { Log } from "../../lib/io/log.ts";
 import { pause, retryDelay } from "../../lib/io/pause.ts";
 import { RegistryClient } from "../../lib/io/registry_client.ts";
+import type { RegistryTls } from "../../lib/io/registry_connection.ts";
 import { encodeBase64 } from "../../lib/wire/bytes.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
@@ -28,6 +29,7 @@ export interface RegistrationHooks {
 /** How to register. */
 export interface RegistrationOptions {
   readonly registry: HostPort;
+  readonly tls?: RegistryTls | undefined;
   readonly identity: Identity;
   readonly version: string;
   readonly owner: string;
@@ -75,7 +77,7 @@ export class Registration {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    const client = { address: options.registry, identity: options.identity };
+    const client = { address: options.registry, tls: options.tls, identity: options.identity };
     this.#client = new RegistryClient(client);
     this.#pollClient = new RegistryClient(client);
     this.#publicKey = encodeBase64(options.identity.publicKey);

@@ -105,6 +105,7 @@ export async function serveAgent(
   const saver = new TrustSaver(options.trust, { snapshot: () => node.trust.snapshot(), log });
   const registration = new Registration({
     registry: options.registry,
+    tls: options.transport.registryTls,
     identity,
     version: VERSION,
     owner: options.owner,

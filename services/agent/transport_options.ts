@@ -1,5 +1,6 @@
 /** How the agent reaches its beacon: settings of the transport. */
 
+import type { RegistryTls } from "../../lib/io/registry_connection.ts";
 import { ProxySource } from "../../lib/io/proxy_source.ts";
 import { parseProxy } from "../../lib/io/proxy.ts";
 import { COMPAT_PATH } from "../../lib/wire/compat.ts";
@@ -20,6 +21,8 @@ export interface TransportFlags {
   readonly proxyCommand?: string | undefined;
   /** PEM file of authorities that are trusted beside those of the system. */
   readonly tlsCa?: string | undefined;
+  /** Whether the registry is behind TLS. */
+  readonly registryTls?: boolean | undefined;
 }
 
 /** The settings, checked. */
@@ -29,6 +32,8 @@ export interface TransportOptions {
   readonly proxies: ProxySource;
   /** PEM text. */
   readonly authorities: string | undefined;
+  /** How to reach the registry, unless it speaks in the clear. */
+  readonly registryTls: RegistryTls | undefined;
   /** The flags that lead to the same settings in another process, the URL of the proxy left out: it may be secret. */
   readonly line: readonly string[];
   /** The environment for the same purpose. */
@@ -50,16 +55,21 @@ export function resolveTransport(
   const proxy = flags.proxy ?? env("PILOT_PROXY") ?? "auto";
   if (proxy !== "auto" && proxy !== "off") parseProxy(proxy);
   const command = flags.proxyCommand ?? env("PILOT_PROXY_CMD");
-  const authorities = flags.tlsCa ?? env("PILOT_TLS_CA");
+  const file = flags.tlsCa ?? env("PILOT_TLS_CA");
+  const authorities = file === undefined ? undefined : readAuthorities(file);
+  const proxies = new ProxySource({ proxy, command, env: around.env });
+  const registryTls = flags.registryTls ?? env("PILOT_REGISTRY_TLS") === "true";
   return {
     transport,
     compatUrl,
-    proxies: new ProxySource({ proxy, command, env: around.env }),
-    authorities: authorities === undefined ? undefined : readAuthorities(authorities),
+    proxies,
+    authorities,
+    registryTls: registryTls ? { proxies, authorities } : undefined,
     line: [
       `--transport=${transport}`,
       `--compat-url=${compatUrl.href}`,
-      ...(authorities === undefined ? [] : [`--tls-ca=${absolute(authorities)}`]),
+      ...(file === undefined ? [] : [`--tls-ca=${absolute(file)}`]),
+      `--registry-tls=${registryTls}`,
     ],
     env: {
       PILOT_PROXY: proxy,

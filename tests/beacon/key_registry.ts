@@ -24,6 +24,7 @@ export class KeyRegistry {
     this.#closed = true;
     this.#listener.close();
     for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
     await this.#loop;
   }
 
@@ -31,7 +32,12 @@ export class KeyRegistry {
     const answering: Promise<void>[] = [];
     for await (const connection of this.#listener) {
       this.#connections.add(connection);
-      answering.push(this.#answer(connection).finally(() => this.#connections.delete(connection)));
+      answering.push(
+        this.#answer(connection).finally(() => {
+          // Closed by `close` otherwise.
+          if (this.#connections.delete(connection)) connection.close();
+        }),
+      );
     }
     await Promise.all(answering);
   }

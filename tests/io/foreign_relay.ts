@@ -99,6 +99,8 @@ function judge(text: string): string {
 
 /** A proxy that connects by CONNECT, to one port on 127.0.0.1 whatever the name. */
 export class ConnectProxy {
+  /** Takes bytes from everybody and passes none on, as a network that has died. */
+  isFrozen = false;
   /** What it wants in Proxy-Authorization, `undefined` for nothing. */
   credentials: string | undefined;
   /** Answers with this status instead of connecting. */
@@ -148,7 +150,8 @@ export class ConnectProxy {
       if (status !== 200) return;
       const onward = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
       this.#open.add(onward);
-      await Promise.all([pump(conn, onward), pump(onward, conn)]);
+      const passes = () => !this.isFrozen;
+      await Promise.all([pump(conn, onward, passes), pump(onward, conn, passes)]);
       this.#open.delete(onward);
     } catch {
       // Somebody hung up.
@@ -159,11 +162,50 @@ export class ConnectProxy {
   }
 }
 
-async function pump(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+/** Accepts TLS and passes what is inside on to a port on 127.0.0.1. */
+export class TlsFront {
+  readonly #target: number;
+  readonly #listener: Deno.TlsListener;
+  readonly #open = new Set<Deno.Conn>();
+  readonly #loop: Promise<void>;
+
+  constructor(target: number, { cert, key }: Certificates) {
+    this.#target = target;
+    this.#listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
+    this.#loop = this.#accept();
+  }
+
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  async close(): Promise<void> {
+    this.#listener.close();
+    for (const conn of this.#open) drop(conn);
+    await this.#loop;
+  }
+
+  async #accept(): Promise<void> {
+    const serving: Promise<void>[] = [];
+    for await (const conn of this.#listener) serving.push(this.#serve(conn));
+    await Promise.all(serving);
+  }
+
+  async #serve(conn: Deno.Conn): Promise<void> {
+    this.#open.add(conn);
+    const onward = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+    this.#open.add(onward);
+    await Promise.all([pump(conn, onward), pump(onward, conn)]);
+  }
+}
+
+async function pump(from: Deno.Conn, to: Deno.Conn, passes = () => true): Promise<void> {
   const buffer = new Uint8Array(16_384);
   try {
     for (let length = await from.read(buffer); length !== null; length = await from.read(buffer)) {
-      for (let sent = 0; sent < length;) sent += await to.write(buffer.subarray(sent, length));
+      for (let sent = passes() ? 0 : length; sent < length;) {
+        sent += await to.write(buffer.subarray(sent, length));
+      }
     }
   } catch {
     // Somebody hung up.

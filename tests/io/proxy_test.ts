@@ -6,19 +6,19 @@ import { PilotError } from "../../lib/wire/error.ts";
 const TARGET = { host: "relay.example", port: 443 };
 
 Deno.test("proxy: URLs in all their forms", () => {
-  const cases: [string, string, number, boolean, string | undefined][] = [
-    ["http://proxy.example:3128", "proxy.example", 3128, false, undefined],
-    ["proxy.example:3128", "proxy.example", 3128, false, undefined],
-    ["http://proxy.example", "proxy.example", 80, false, undefined],
-    ["https://Proxy.Example/", "proxy.example", 443, true, undefined],
-    ["http://u:p@10.0.0.1:1", "10.0.0.1", 1, false, "u:p"],
-    ["http://u:p@ss@w@[::1]:1", "::1", 1, false, "u:p@ss@w"],
-    ["http://u%40x:%20p%25@h:1", "h", 1, false, "u@x: p%"],
-    ["http://u:100%@h:1", "h", 1, false, "u:100%"],
-    ["http://u:%ff@h:1", "h", 1, false, "u:%ff"],
+  const cases: [string, string, number, string | undefined][] = [
+    ["http://proxy.example:3128", "proxy.example", 3128, undefined],
+    ["proxy.example:3128", "proxy.example", 3128, undefined],
+    ["http://proxy.example", "proxy.example", 80, undefined],
+    ["http://Proxy.Example/", "proxy.example", 80, undefined],
+    ["http://u:p@10.0.0.1:1", "10.0.0.1", 1, "u:p"],
+    ["http://u:p@ss@w@[::1]:1", "::1", 1, "u:p@ss@w"],
+    ["http://u%40x:%20p%25@h:1", "h", 1, "u@x: p%"],
+    ["http://u:100%@h:1", "h", 1, "u:100%"],
+    ["http://u:%ff@h:1", "h", 1, "u:%ff"],
   ];
-  for (const [text, host, port, tls, credentials] of cases) {
-    assertEquals(parseProxy(text), { host, port, tls, credentials }, text);
+  for (const [text, host, port, credentials] of cases) {
+    assertEquals(parseProxy(text), { host, port, credentials }, text);
   }
 });
 
@@ -28,6 +28,7 @@ Deno.test("proxy: what is none is refused without showing the password", () => {
       "",
       "http://",
       "socks5://me:secret@h:1",
+      "https://me:secret@h:1",
       "http://me:secret@",
       "http://me:secret@h:x",
       "http://h:0",

@@ -134,27 +134,31 @@ Deno.test("carrier: nobody there, then somebody", async () => {
   await subject.carrier.close();
 });
 
-Deno.test("carrier: a silent connection is noticed by a ping", async () => {
-  // Takes the WebSocket and the login, then nothing more.
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+Deno.test("carrier: a connection that has died without a word is noticed by a ping", async () => {
   const relay = new ForeignRelay();
   const proxy = new ConnectProxy(relay.port);
   const subject = new Subject(`ws://127.0.0.1:${relay.port}/v1/compat`, {
-    times: { ping: 50, pong: 20_000 },
+    times: { ping: 500, pong: 400 },
     proxies: proxied({ proxy: `http://127.0.0.1:${proxy.port}` }),
   });
   await subject.isUp();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  assert(subject.carrier.isUp, "pings are answered");
+  proxy.isFrozen = true;
+  await subject.fails(/does not answer any more/);
+  proxy.isFrozen = false;
+  await until("it has logged in again", () => relay.logins >= 2 && subject.carrier.isUp);
   await subject.carrier.close();
-  const stuck = listener.accept();
-  const silent = new Subject(`ws://127.0.0.1:${listener.addr.port}/v1/compat`, { times: { login: 200 } });
-  await silent.fails(/did not finish the login in time/);
-  (await stuck).close();
-  await silent.carrier.close();
-  listener.close();
   await proxy.close();
   await relay.close();
+});
+
+Deno.test("carrier: somebody who takes the connection and says nothing", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept();
+  const subject = new Subject(`ws://127.0.0.1:${listener.addr.port}/v1/compat`, { times: { login: 200 } });
+  await subject.fails(/did not finish the login in time/);
+  await subject.carrier.close();
+  (await accepted).close();
+  listener.close();
 });
 
 Deno.test("carrier: TLS is verified, with an authority of one's own where there is one", async () => {

@@ -154,6 +154,7 @@ async function resolveOptions(context: Context): Promise<AgentOptions> {
     proxy: flags.string("proxy"),
     proxyCommand: flags.string("proxy-cmd"),
     tlsCa: flags.string("tls-ca"),
+    registryTls: flags.has("registry-tls") ? flags.boolean("registry-tls") : undefined,
     identity: flags.string("identity"),
     hostname: flags.string("hostname"),
     owner: flags.string("owner"),

@@ -20,7 +20,7 @@ export const TRANSPORT_FLAGS: readonly Flag[] = [
     name: "proxy",
     kind: "string",
     placeholder: "auto|off|URL",
-    summary: "HTTP proxy for that relay (else PILOT_PROXY; auto: HTTPS_PROXY, ALL_PROXY, NO_PROXY)",
+    summary: "HTTP proxy for TLS connections (else PILOT_PROXY; auto: HTTPS_PROXY, ALL_PROXY, NO_PROXY)",
   },
   {
     name: "proxy-cmd",
@@ -32,6 +32,11 @@ export const TRANSPORT_FLAGS: readonly Flag[] = [
     name: "tls-ca",
     kind: "string",
     placeholder: "FILE",
-    summary: "Authorities trusted for that relay beside those of the system, PEM (else PILOT_TLS_CA)",
+    summary: "Authorities trusted beside those of the system, PEM (else PILOT_TLS_CA)",
+  },
+  {
+    name: "registry-tls",
+    kind: "boolean",
+    summary: "Reach the registry by TLS, through the proxy if there is one (else PILOT_REGISTRY_TLS=true)",
   },
 ];
