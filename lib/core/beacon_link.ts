@@ -123,9 +123,9 @@ export class BeaconLink {
     return this.#reflexive !== undefined && this.#unanswered <= SILENT_TRIES;
   }
 
-  /** Round-trip time to the beacon, milliseconds. */
+  /** Round-trip time to the beacon by UDP, milliseconds; `undefined` while unknown. */
   get rtt(): number | undefined {
-    return this.#rtt;
+    return this.#carrier === undefined ? this.#rtt : undefined;
   }
 
   /** Asks the beacon for a sign of life now, unless one is being waited for: something on the network looks broken. */

@@ -21,6 +21,15 @@ import { PilotError } from "../wire/error.ts";
 /** Bytes that may wait to leave; what comes on top is lost, as on any full link. */
 const MAX_BUFFERED = 256 * 1024;
 
+/** Something answers in place of the relay, as in networks that want a login. */
+export class CaptivePortalError extends PilotError {
+  constructor(host: string, status: number) {
+    super("connection_failed", `something else than a beacon answers for ${host} (${status})`, {
+      hint: "the network may want a login: open a page in a browser; the agent keeps trying",
+    });
+  }
+}
+
 /** How to log in, and who hears what arrives. */
 export interface WssLogin {
   /** The relay, `wss://host:port/path`; the connection leads there and is encrypted already. */
@@ -192,14 +201,6 @@ function lost(url: URL, reason: string, cause?: Error): PilotError {
 
 function noRelay(url: URL, status: number): PilotError {
   const isPortal = status === 200 || status === 511 || (status >= 300 && status < 400);
-  if (isPortal) {
-    return new PilotError(
-      "connection_failed",
-      `something else than a beacon answers for ${url.host} (${status})`,
-      {
-        hint: "the network may want a login: open a page in a browser; the agent keeps trying",
-      },
-    );
-  }
+  if (isPortal) return new CaptivePortalError(url.host, status);
   return lost(url, `it answers ${status}`);
 }

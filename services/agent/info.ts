@@ -34,8 +34,6 @@ export interface AgentParts {
   /** What encrypts the tunnels, and how datagrams reach the kernel. */
   readonly aead: AeadProvider;
   readonly udp: () => string;
-  /** How asking the router for a port went, `undefined` when it was not asked. */
-  readonly portMapping: () => MappingReport | undefined;
   readonly startedAt: number;
 }
 

@@ -138,7 +138,6 @@ export async function serveAgent(
     transport,
     aead,
     udp: () => driver.udp,
-    portMapping: () => mapped?.report(),
     startedAt: performance.now(),
     clock,
     socket: options.socket,
@@ -147,7 +146,6 @@ export async function serveAgent(
     stop: () => stopping.abort(),
   });
 
-  let mapped: PortMappingKeeper | undefined = undefined;
   const inbox = new Inbox({ inbox: options.inbox, received: options.received });
   const services = [serveEcho(agent), serveDataExchange(agent, inbox, log), serveStdio(agent, inbox, log)];
   const local = new AbortController();

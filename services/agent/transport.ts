@@ -11,6 +11,7 @@ import type { Transmit } from "../../lib/core/machine.ts";
 import type { Identity } from "../../lib/crypto/identity.ts";
 import type { Log } from "../../lib/io/log.ts";
 import { WssCarrier } from "../../lib/io/wss.ts";
+import { CaptivePortalError } from "../../lib/io/wss_connection.ts";
 import { BeaconType } from "../../lib/wire/beacon.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import type { TransportOptions } from "./transport_options.ts";
@@ -40,6 +41,8 @@ export interface TransportState {
   readonly since: number;
   /** Why the carrier does not work, if it is wanted. */
   readonly error?: string;
+  /** Whether that is because this network wants a login first. */
+  readonly isCaptive: boolean;
 }
 
 /** The transport of one agent. */
@@ -58,8 +61,13 @@ export class Transport {
   }
 
   get state(): TransportState {
-    const error = this.#carrier?.error?.message;
-    return { name: this.#name, since: this.#since, ...(error === undefined ? {} : { error }) };
+    const error = this.#carrier?.error;
+    return {
+      name: this.#name,
+      since: this.#since,
+      ...(error === undefined ? {} : { error: error.message }),
+      isCaptive: error instanceof CaptivePortalError,
+    };
   }
 
   /** Whether peers can reach this node through the relay only. */
