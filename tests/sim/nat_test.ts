@@ -236,3 +236,43 @@ Deno.test("nat: a reboot changes mappings, blocking stops all", () => {
   assertEquals(seenBy(net, client, a1), undefined);
   assert(net.trace.at(-1)?.includes("udp blocked at nat"));
 });
+
+Deno.test("nat: arbitrary pooling shows destinations different addresses, the same one always", () => {
+  const pool = ["198.51.100.2", "198.51.100.3", "198.51.100.4"];
+  const { net, client, a1, a2, b1, b2 } = world({ pool, filtering: "endpoint-independent" });
+  const shown = [a1, a2, b1, b2].map((server) => seenBy(net, client, server)?.host);
+  assert(new Set(shown).size > 1, "all see one address");
+  assertEquals([a1, a2, b1, b2].map((server) => seenBy(net, client, server)?.host), shown);
+  for (const host of ["198.51.100.1", ...pool]) {
+    a1.send({ host, port: 4000 });
+    net.run(100);
+    assertEquals(client.take().length, 1, host);
+  }
+});
+
+Deno.test("nat: a block assignment stays inside the block of the inside address", () => {
+  const { net, client, a1, a2, b1, b2 } = world({ mapping: "address-and-port-dependent", ports: "block" });
+  const ports = [a1, a2, b1, b2].map((server) => seenBy(net, client, server)?.port ?? 0);
+  assertEquals(new Set(ports).size, 4);
+  assert(Math.max(...ports) - Math.min(...ports) < 1_008, ports.join());
+});
+
+Deno.test("nat: a forwarded port is open for everybody and is what the inside shows", () => {
+  const { net, nat, client, a1, b1 } = world({ mapping: "address-and-port-dependent", ports: "random" });
+  const outside = nat.forward(5555, { host: "192.168.1.2", port: 4000 });
+  a1.send(outside);
+  net.run(100);
+  assertEquals(client.take()[0]?.from, a1.endpoint);
+  assertEquals(seenBy(net, client, b1), outside);
+});
+
+Deno.test("nat: NAT64 shows IPv4 servers to an IPv6 host as IPv4 ones (464XLAT), and it as IPv4 to them", () => {
+  const net = new SimNet({ seed: 1 });
+  const nat = net.addNat("nat64", { ip: "198.51.100.64", nat64: true });
+  const phone = net.addHost("phone", { ip: "2001:db8:64::2", nat }).open(4000);
+  const server = net.addHost("server", { ip: "203.0.113.1" }).open(1);
+  assertEquals(seenBy(net, phone, server), { host: "198.51.100.64", port: 4000 });
+  server.send({ host: "198.51.100.64", port: 4000 });
+  net.run(100);
+  assertEquals(phone.take()[0]?.from, server.endpoint);
+});

@@ -49,6 +49,8 @@ export interface TraversalOptions {
 
 /** Attempts that a peer asks for are made at most once in this time, milliseconds. */
 const ATTEMPT_GAP_MS = 1_000;
+/** The beacon is asked to make a peer punch at most once in this time, milliseconds. */
+const PUNCH_GAP_MS = 15_000;
 
 interface Upgrade {
   /** Position in `UPGRADE_SCHEDULE_MS`. */
@@ -214,10 +216,21 @@ export class Traversal {
     }
     // New mappings would take ports that a search has foretold.
     if (this.#searches.isActive(node)) return this.#timers.set(node, now + ATTEMPT_GAP_MS);
-    this.#options.emit({ type: "need_punch", peer: node });
+    if (this.#needsPunch(peer, upgrade)) this.#options.emit({ type: "need_punch", peer: node });
     this.#exchange.tell(peer, now, { probeNow: true });
     this.#retry(peer, upgrade, now);
     this.#searches.consider(peer, now);
+  }
+
+  /**
+   * Whether the beacon is to be asked for help: not when both ends probe at each other's word anyway, and otherwise not
+   * as often as at first, for beacons serve many.
+   */
+  #needsPunch(peer: Peer, { step }: Upgrade): boolean {
+    const { candidates = [] } = this.#exchange.theirs(peer.node) ?? {};
+    const reflexive = candidates.find(({ kind }) => kind === "reflexive")?.endpoint.host;
+    if (reflexive !== undefined && peer.isSeenAt(reflexive)) return false;
+    return (UPGRADE_SCHEDULE_MS[step] ?? 0) >= PUNCH_GAP_MS;
   }
 
   /** The peer makes an attempt: so do we, which takes the place of our next one. */
