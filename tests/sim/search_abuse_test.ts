@@ -150,3 +150,24 @@ Deno.test("everything both have sent, repeated and altered by somebody else duri
     assert(!transfer.isClosed, `seed ${seed}`);
   }
 });
+
+Deno.test("a trusted peer that names ever new endpoints makes us send to few of them", () => {
+  const duo = new Duo({ seed: 1, a: CLASSES.PR, b: CLASSES.PR });
+  const transfer = new Transfer({ duo, seed: 1, a: {}, b: {} });
+  assert(transfer.untilDirect(2_000) <= 2_000);
+  const sightings = watchDirect(duo);
+  for (let second = 0; second < 20; second++) {
+    for (let round = 0; round < 50; round++) {
+      const local = Array.from({ length: 8 }, (_, index) => ({
+        host: `203.0.${113 + second}.${round + 1}`,
+        port: 1_000 + index,
+      }));
+      duo.b.act((node, now) => node.setLocal(local, now));
+    }
+    transfer.run(1_000);
+  }
+  const victims = sightings.filter(({ from, to }) => from === "a" && to.host.startsWith("203.0."));
+  assert(victims.length > 0 && victims.length < 700, `${victims.length} datagrams in 20 s`);
+  assert(transfer.untilArrives(1_000) <= 1_000);
+  assert(duo.isDirect, "no longer direct");
+});

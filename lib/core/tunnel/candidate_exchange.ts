@@ -8,6 +8,7 @@
 
 import type { CandidatesMessage, TraversalMessage } from "../../wire/candidates.ts";
 import { CANDIDATES_REPEAT_MS } from "../constants.ts";
+import { TokenBucket } from "../limiter.ts";
 import type { Instant } from "../machine.ts";
 import { Timers } from "../timers.ts";
 import { candidateList, type OwnCandidates } from "./candidates.ts";
@@ -33,7 +34,12 @@ interface Share {
   probeNow: boolean;
   tries: number;
   theirs: CandidatesMessage | undefined;
+  /** What the peer may still make us do. */
+  readonly budget: TokenBucket;
 }
+
+/** News and requests to probe that a peer is followed in: each makes us send to whatever endpoints it names. */
+const NEWS_RATE = { perSecond: 0.5, burst: 8 } as const;
 
 const NOTHING: OwnCandidates = { local: [], reflexive: undefined, mapped: undefined, nat: {} };
 
@@ -77,11 +83,11 @@ export class CandidateExchange {
   /** A session with a peer has begun: what an earlier one has said counts no more, and ours is to be said again. */
   begin(peer: Peer, now: Instant): void {
     const theirs = this.#shares.get(peer.node)?.theirs;
-    this.#shares.set(peer.node, { sent: 0, acknowledged: -1, probeNow: false, tries: 0, theirs: undefined });
-    this.tell(peer, now);
-    const share = this.#shares.get(peer.node);
+    const share = this.#share(peer.node, now);
+    share.acknowledged = -1;
     // Until the new process speaks, what the old one has said is the best there is.
-    if (share !== undefined && theirs !== undefined) share.theirs = { ...theirs, generation: 0 };
+    if (theirs !== undefined) share.theirs = { ...theirs, generation: 0 };
+    this.tell(peer, now);
   }
 
   /** Tells a peer what it has not acknowledged yet. */
@@ -92,7 +98,7 @@ export class CandidateExchange {
   /** Tells a peer where we are; with `probeNow` it is asked to probe at once. */
   tell(peer: Peer, now: Instant, { probeNow = false } = {}): void {
     if (!this.#options.mayShare(peer)) return;
-    const share = this.#share(peer.node);
+    const share = this.#share(peer.node, now);
     share.tries = 0;
     share.probeNow = probeNow;
     this.#send(peer, share, now);
@@ -101,15 +107,17 @@ export class CandidateExchange {
   /** A message of a peer opened. */
   handle(peer: Peer, message: TraversalMessage, now: Instant): void {
     if (message.kind === "search" || !this.#options.mayShare(peer)) return;
-    const share = this.#share(peer.node);
+    const share = this.#share(peer.node, now);
     if (message.kind === "received") {
       if (message.generation !== share.sent) return;
       share.acknowledged = message.generation;
       this.#timers.set(peer.node, undefined);
       return;
     }
-    this.#options.send(peer, { kind: "received", generation: message.generation }, now);
     const isNew = share.theirs === undefined || message.generation > share.theirs.generation;
+    // What is not acknowledged comes again.
+    if ((isNew || message.probeNow) && !share.budget.take(now)) return;
+    this.#options.send(peer, { kind: "received", generation: message.generation }, now);
     if (isNew) share.theirs = message;
     if (share.theirs !== undefined && (isNew || message.probeNow)) {
       this.#options.adopt(peer, { ...share.theirs, probeNow: message.probeNow }, isNew, now);
@@ -149,10 +157,11 @@ export class CandidateExchange {
     this.#timers.set(peer.node, wait === undefined ? undefined : now + wait);
   }
 
-  #share(node: number): Share {
+  #share(node: number, now: Instant): Share {
     let share = this.#shares.get(node);
     if (share === undefined) {
-      share = { sent: 0, acknowledged: -1, probeNow: false, tries: 0, theirs: undefined };
+      const budget = new TokenBucket(NEWS_RATE, now);
+      share = { sent: 0, acknowledged: -1, probeNow: false, tries: 0, theirs: undefined, budget };
       this.#shares.set(node, share);
     }
     return share;
