@@ -5,14 +5,7 @@
 
 import type { Instant, Machine, RandomSource, Transmit } from "../core/machine.ts";
 import { BROADCAST_NODE } from "../wire/address.ts";
-import {
-  type BeaconInput,
-  BeaconType,
-  decodeBeacon,
-  encodeBeacon,
-  encodePunchTrailer,
-  MAX_SYNC_NODES,
-} from "../wire/beacon.ts";
+import { type BeaconInput, BeaconType, decodeBeacon, encodeBeacon, MAX_SYNC_NODES } from "../wire/beacon.ts";
 import { type Endpoint, sameEndpoint } from "../wire/endpoint.ts";
 import { ExamineType } from "../wire/examine.ts";
 import { decodeFrame } from "../wire/tunnel.ts";
@@ -24,6 +17,7 @@ import { Outbox } from "./outbox.ts";
 import { delivery, type RelayStep } from "./relay_step.ts";
 import { type Session, Sessions } from "./sessions.ts";
 import { BeaconSockets, type ListenAddress } from "./sockets.ts";
+import { answerMeshPunch, forwardPunch, type MeshPunch, type Order, punchCommand } from "./mesh_punch.ts";
 import { type BeaconStats, newStats } from "./stats.ts";
 import { type Claim, isFresh, NodeTable, type Sighting } from "./table.ts";
 
@@ -157,6 +151,8 @@ export class Beacon implements Machine<BeaconEvent> {
         return this.#punch(from, { ...message, via, now });
       case "relay":
         return this.#relay(from, { ...message, data, via, now });
+      case "mesh_punch":
+        return this.#meshPunch(from, { ...message, via, now });
       case "sync":
         this.#stats.syncs++;
         return this.#mesh.handleList(from, message.nodes, now);
@@ -226,15 +222,36 @@ export class Beacon implements Machine<BeaconEvent> {
     }
     const believed = this.#learn(requester, { endpoint: from, via, confirms: true }, now);
     const targets = believed && requester !== target ? this.#nodes.claims(target, now) : [];
+    const owner = believed && requester !== target ? this.#mesh.ownerOf(target, now) : undefined;
+    if (owner !== undefined && !targets.some((claim) => isFresh(claim, now))) {
+      this.#stats.punchesForwarded++;
+      const place = { endpoint: owner, via: this.#sockets.towards(owner.host) };
+      return this.#carryOut([forwardPunch(place, { requester, target, from })]);
+    }
     if (targets.length === 0) {
       this.#stats.punchesUnknown++;
       return;
     }
     this.#stats.punches++;
-    const command = (to: Place, endpoint: Endpoint, node: number) =>
-      this.#send(to.endpoint, { kind: "punch_command", endpoint, trailer: encodePunchTrailer(node) }, to.via);
-    for (const { endpoint } of targets) command({ endpoint: from, via }, endpoint, target);
-    for (const claim of targets) command(claim, from, requester);
+    this.#carryOut(targets.map(({ endpoint }) => punchCommand({ endpoint: from, via }, endpoint, target)));
+    this.#carryOut(targets.map((claim) => punchCommand(claim, from, requester)));
+  }
+
+  /** Another beacon passes on what a node of its own asked for, or its answer. Strangers are not listened to. */
+  #meshPunch(from: Endpoint, message: MeshPunch & { readonly via: number; readonly now: Instant }): void {
+    const { target, via, now } = message;
+    if (!this.#mesh.isPeer(from) || !this.#budgets.mayMeshPunch(from.host, target, now)) {
+      this.#stats.punchesLimited++;
+      return;
+    }
+    const places = this.#nodes.claims(target, now);
+    if (places.length === 0) this.#stats.punchesUnknown++;
+    else this.#stats.punches++;
+    this.#carryOut(answerMeshPunch({ endpoint: from, via }, message, places));
+  }
+
+  #carryOut(orders: readonly Order[]): void {
+    for (const { endpoint, message, via } of orders) this.#send(endpoint, message, via);
   }
 
   #relay(from: Endpoint, message: RelayArrival): void {
@@ -330,12 +347,6 @@ export class Beacon implements Machine<BeaconEvent> {
   #transmit(transmit: Transmit): void {
     if (!this.#out.push(transmit)) this.#stats.overflows++;
   }
-}
-
-/** Where a node is, and the socket that reaches it. */
-interface Place {
-  readonly endpoint: Endpoint;
-  readonly via: number;
 }
 
 /** A frame that came by a socket. */

@@ -15,6 +15,8 @@ export interface BeaconLimits {
   readonly examine: BucketRate;
   /** Punch requests. */
   readonly punch: BucketRate;
+  /** Punches that another beacon passes on, for all of its nodes. */
+  readonly meshPunch: BucketRate;
   /** Punch requests towards one node, so that nobody makes a node send to many addresses. */
   readonly punchTarget: BucketRate;
   /** Relayed data, in pieces of 1,280 bytes. */
@@ -34,6 +36,7 @@ export const DEFAULT_LIMITS: BeaconLimits = {
   discover: { perSecond: 20, burst: 200 },
   examine: { perSecond: 40, burst: 400 },
   punch: { perSecond: 4, burst: 32 },
+  meshPunch: { perSecond: 100, burst: 400 },
   punchTarget: { perSecond: 1, burst: 8 },
   relay: { perSecond: 4000, burst: 8000 },
   implausible: { perSecond: 10, burst: 20 },
@@ -52,6 +55,7 @@ export class Budgets {
   readonly #discover: RateTable<string>;
   readonly #examine: RateTable<string>;
   readonly #punch: RateTable<string>;
+  readonly #meshPunch: RateTable<string>;
   readonly #punchTarget: RateTable<number>;
   readonly #relay: RateTable<string>;
   readonly #implausible: RateTable<string>;
@@ -61,6 +65,7 @@ export class Budgets {
     this.#discover = new RateTable(limits.discover, MAX_SOURCES);
     this.#examine = new RateTable(limits.examine, MAX_SOURCES);
     this.#punch = new RateTable(limits.punch, MAX_SOURCES);
+    this.#meshPunch = new RateTable(limits.meshPunch, MAX_SOURCES);
     this.#punchTarget = new RateTable(limits.punchTarget, MAX_SOURCES);
     this.#relay = new RateTable(limits.relay, MAX_SOURCES);
     this.#implausible = new RateTable(limits.implausible, MAX_SOURCES);
@@ -77,6 +82,10 @@ export class Budgets {
 
   mayPunch(host: string, target: number, now: Instant): boolean {
     return this.#punch.take(sourceKey(host), now) && this.#punchTarget.take(target, now);
+  }
+
+  mayMeshPunch(host: string, target: number, now: Instant): boolean {
+    return this.#meshPunch.take(host, now) && this.#punchTarget.take(target, now);
   }
 
   mayRelay(host: string, bytes: number, now: Instant): boolean {

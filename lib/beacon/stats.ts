@@ -22,6 +22,8 @@ export interface BeaconStats {
   punches: number;
   punchesLimited: number;
   punchesUnknown: number;
+  /** Sent on to the beacon of their target. */
+  punchesForwarded: number;
   relayed: number;
   relayedBytes: number;
   /** Of the relayed ones, those sent on to another beacon. */
@@ -54,6 +56,7 @@ export function newStats(): BeaconStats {
     punches: 0,
     punchesLimited: 0,
     punchesUnknown: 0,
+    punchesForwarded: 0,
     relayed: 0,
     relayedBytes: 0,
     forwarded: 0,

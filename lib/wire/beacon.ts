@@ -7,6 +7,7 @@
  * 03 PunchRequest    requester 4, target 4          08 DiscoverEx        node 4
  * 04 PunchCommand    ip length 1, ip, port 2        09 RelayDeliverDest  sender 4, destination 4, frame
  * 05 Relay           sender 4, destination 4, frame 0A Notify            reason 1
+ * 0D MeshPunch       requester 4, target 4, hops 1, ip length 1, ip, port 2
  * ```
  *
  * Surplus bytes are ignored by every receiver where no frame follows: they are the trailers.
@@ -28,6 +29,7 @@ export const BeaconType = {
   DISCOVER_EX: 0x08,
   RELAY_DELIVER_DEST: 0x09,
   NOTIFY: 0x0a,
+  MESH_PUNCH: 0x0d,
 } as const;
 
 /** Most nodes in one Sync, so that it fits a UDP datagram over IPv4. */
@@ -55,6 +57,17 @@ export type BeaconMessage =
   }
   | { readonly kind: "relay_deliver"; readonly sender: number; readonly frame: Uint8Array }
   | { readonly kind: "sync"; readonly beacon: number; readonly nodes: readonly number[] }
+  /**
+   * Between beacons: `requester`, which is at `from`, wants to punch with `target`. An answer when no `hops` are left.
+   */
+  | {
+    readonly kind: "mesh_punch";
+    readonly requester: number;
+    readonly target: number;
+    readonly hops: number;
+    readonly from: Endpoint;
+    readonly trailer: Uint8Array;
+  }
   /** `reason` 1: a relayed handshake waits at the registry. */
   | { readonly kind: "notify"; readonly reason: number };
 
@@ -106,6 +119,8 @@ export function decodeBeacon(data: Uint8Array): BeaconMessage | "short" | "type"
       const nodes = Array.from({ length: count }, (_, i) => view.getUint32(7 + 4 * i));
       return { kind: "sync", beacon: view.getUint32(1), nodes };
     }
+    case BeaconType.MESH_PUNCH:
+      return decodeMeshPunch(data);
     case BeaconType.NOTIFY:
       if (data.length < 2) return "short";
       return { kind: "notify", reason: view.getUint8(1) };
@@ -147,6 +162,8 @@ export function encodeBeacon(message: BeaconInput): Uint8Array<ArrayBuffer> {
       return concatBytes(head(BeaconType.RELAY_DELIVER, message.sender), message.frame);
     case "sync":
       return encodeSync(message.beacon, message.nodes);
+    case "mesh_punch":
+      return encodeMeshPunch(message, message.trailer ?? EMPTY);
     case "notify":
       requireUint("reason", message.reason, MAX_UINT8);
       return Uint8Array.of(BeaconType.NOTIFY, message.reason);
@@ -157,21 +174,58 @@ function decodeEndpoint(
   kind: "discover_reply" | "punch_command",
   data: Uint8Array,
 ): BeaconMessage | "short" | "address" {
-  const length = data[1];
-  if (length === undefined) return "short";
-  if (length !== 4 && length !== 16) return "address";
-  if (data.length < 4 + length) return "short";
+  const read = readEndpoint(data.subarray(1));
+  return typeof read === "string" ? read : { kind, endpoint: read.endpoint, trailer: read.rest };
+}
+
+function decodeMeshPunch(data: Uint8Array): BeaconMessage | "short" | "address" {
+  if (data.length < 10) return "short";
+  const read = readEndpoint(data.subarray(10));
+  if (typeof read === "string") return read;
+  const view = viewOf(data);
   return {
-    kind,
-    endpoint: { host: ipFromBytes(data.subarray(2, 2 + length)), port: viewOf(data).getUint16(2 + length) },
-    trailer: data.subarray(4 + length),
+    kind: "mesh_punch",
+    requester: view.getUint32(1),
+    target: view.getUint32(5),
+    hops: view.getUint8(9),
+    from: read.endpoint,
+    trailer: read.rest,
   };
 }
 
+function encodeMeshPunch(
+  message: Extract<BeaconInput, { kind: "mesh_punch" }>,
+  trailer: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  requireUint("hops", message.hops, MAX_UINT8);
+  return concatBytes(
+    head(BeaconType.MESH_PUNCH, message.requester, message.target),
+    Uint8Array.of(message.hops),
+    endpointBytes(message.from),
+    trailer,
+  );
+}
+
+/** Length of the address, address and port at the beginning of `data`. */
+function readEndpoint(
+  data: Uint8Array,
+): { readonly endpoint: Endpoint; readonly rest: Uint8Array } | "short" | "address" {
+  const length = data[0];
+  if (length === undefined) return "short";
+  if (length !== 4 && length !== 16) return "address";
+  if (data.length < 3 + length) return "short";
+  const host = ipFromBytes(data.subarray(1, 1 + length));
+  return { endpoint: { host, port: viewOf(data).getUint16(1 + length) }, rest: data.subarray(3 + length) };
+}
+
 function encodeEndpoint(type: number, endpoint: Endpoint): Uint8Array {
+  return concatBytes(Uint8Array.of(type), endpointBytes(endpoint));
+}
+
+function endpointBytes(endpoint: Endpoint): Uint8Array {
   const ip = ipToBytes(endpoint.host);
   if (ip === undefined) throw new RangeError(`not an IP address: ${endpoint.host}`);
-  return concatBytes(Uint8Array.of(type, ip.length), ip, uint16Bytes(endpoint.port));
+  return concatBytes(Uint8Array.of(ip.length), ip, uint16Bytes(endpoint.port));
 }
 
 function encodeSync(beacon: number, nodes: readonly number[]): Uint8Array<ArrayBuffer> {

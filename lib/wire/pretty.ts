@@ -115,6 +115,11 @@ function describeBeaconFields(message: BeaconMessage): string {
       return `from ${message.sender}: ${describeFrame(message.frame)}`;
     case "sync":
       return `beacon=${message.beacon} nodes=${message.nodes.length}`;
+    case "mesh_punch":
+      return `${message.requester} at ${
+        formatEndpoint(message.from)
+      } > ${message.target} hops=${message.hops}` +
+        describeTrailer(message.trailer);
     case "notify":
       return `reason=${message.reason}`;
   }

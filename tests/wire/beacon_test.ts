@@ -37,6 +37,14 @@ const golden: readonly [string, BeaconMessage][] = [
     frame: plainSyn,
   }],
   ["0a01", { kind: "notify", reason: 1 }],
+  ["0d00000001000000020104c6336409c350", {
+    kind: "mesh_punch",
+    requester: 1,
+    target: 2,
+    hops: 1,
+    from: { host: "198.51.100.9", port: 50000 },
+    trailer: none,
+  }],
 ];
 
 Deno.test("beacon: examples both ways", () => {
