@@ -86,10 +86,22 @@ export interface ClientInfo {
   readonly transport_error?: string;
   readonly public: boolean;
   readonly registry: { readonly address: string; readonly connected: boolean; readonly error?: string };
-  readonly beacon: { readonly address: string; readonly reachable: boolean; readonly rtt_ms: number | null };
+  /** The beacon in use. */
+  readonly beacon: ClientBeacon;
+  /** All configured beacons; empty for agents that know of one only. */
+  readonly beacons: readonly (ClientBeacon & { readonly in_use: boolean })[];
   readonly trusted: number;
   readonly pending: number;
   readonly drops: Readonly<Record<string, number>>;
+}
+
+/** A beacon as its agent sees it. */
+export interface ClientBeacon {
+  /** `host:port` as configured. */
+  readonly address: string;
+  readonly reachable: boolean;
+  /** Milliseconds, `null` while unknown. */
+  readonly rtt_ms: number | null;
 }
 
 /** Reads the answer to `Info` of any agent. */
@@ -140,6 +152,12 @@ export function readInfo(info: Fields): ClientInfo {
       reachable: beacon.flag("reachable"),
       rtt_ms: beacon.numberOrNull("rtt_ms"),
     },
+    beacons: info.objects("beacons").map((each) => ({
+      address: each.text("address"),
+      reachable: each.flag("reachable"),
+      rtt_ms: each.numberOrNull("rtt_ms"),
+      in_use: each.flag("in_use"),
+    })),
     trusted: info.number("trusted"),
     pending: info.number("pending"),
     drops: info.object("drops").numbers(),

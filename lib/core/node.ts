@@ -7,14 +7,14 @@
 
 import type { Address } from "../wire/address.ts";
 import { decodeBeacon } from "../wire/beacon.ts";
-import type { Endpoint } from "../wire/endpoint.ts";
+import { type Endpoint, sameEndpoint } from "../wire/endpoint.ts";
 import { isExamineDatagram } from "../wire/examine.ts";
 import { PilotError } from "../wire/error.ts";
 import { type Packet } from "../wire/packet.ts";
 import type { RegistryReply } from "../wire/registry.ts";
 import { isBeaconDatagram } from "../wire/tunnel.ts";
 import { judgePacket } from "./admission.ts";
-import { type BeaconEvent, BeaconLink } from "./beacon_link.ts";
+import { type BeaconEvent, Beacons } from "./beacons.ts";
 import { PORT_HANDSHAKE, REPLY_PORTS } from "./constants.ts";
 import { Dials } from "./dials.ts";
 import { Fifo } from "./fifo.ts";
@@ -24,14 +24,16 @@ import type { NatBehaviour } from "./nat/behaviour.ts";
 import { Examiner } from "./nat/examiner.ts";
 import type { NodeEvent } from "./node_event.ts";
 import type { NodeOptions } from "./node_options.ts";
+import { NodeWatchdog } from "./node_watchdog.ts";
 import { Offer } from "./offer.ts";
 import { datagramPacket, streamPacket } from "./outgoing.ts";
+import { Recovery } from "./recovery.ts";
 import { RegistryDesk } from "./registry_desk.ts";
 import { Ports, type PortsEvent } from "./stream/ports.ts";
 import { earlier } from "./timers.ts";
 import { Trust, type TrustAction } from "./trust.ts";
 import type { TunnelEvent } from "./tunnel/event.ts";
-import { directRoute, RELAY, type Route } from "./tunnel/path.ts";
+import { directRoute, type Route } from "./tunnel/path.ts";
 import { pongPacket } from "./tunnel/probe.ts";
 import { Tunnels } from "./tunnel/tunnels.ts";
 import { ViaNumbers } from "./via.ts";
@@ -46,7 +48,7 @@ export class Node implements Machine<NodeEvent> {
   readonly trust: Trust;
   readonly ports: Ports;
   readonly tunnels: Tunnels;
-  readonly beacon: BeaconLink;
+  readonly beacon: Beacons;
   readonly examiner: Examiner;
   readonly #desk: RegistryDesk;
   readonly #handshakes: HandshakePort;
@@ -55,6 +57,10 @@ export class Node implements Machine<NodeEvent> {
   /** What we offer for streams to nodes of our kind. */
   readonly #offer: Offer;
   readonly #dials = new Dials();
+  readonly #watchdog = new NodeWatchdog();
+  readonly #recovery = new Recovery();
+  /** Whether no beacon answers. */
+  #isCutOff = false;
   #givenNat: NatBehaviour | undefined;
   /** Numbers of extra sockets, for all parts that use some. */
   readonly #vias = new ViaNumbers();
@@ -70,7 +76,7 @@ export class Node implements Machine<NodeEvent> {
     this.#offer = new Offer(options.profile);
     const self = () => this.#node;
     const keepAlive = () => this.examiner.keepAliveMs;
-    this.beacon = new BeaconLink({
+    this.beacon = new Beacons({
       self,
       keepAlive,
       // A beacon that does not say who wants to punch is obeyed only by nodes that have somebody to wait for.
@@ -141,11 +147,9 @@ export class Node implements Machine<NodeEvent> {
     this.#pump(now);
   }
 
-  /** The beacon to use, `undefined` for none. */
-  setBeacon(endpoint: Endpoint | undefined, now: Instant): void {
-    this.beacon.setBeacon(endpoint, now);
-    this.tunnels.setBeacon(endpoint);
-    this.examiner.setBeacon(endpoint);
+  /** The beacons to use, the preferred one first; the first four are. */
+  setBeacons(endpoints: readonly Endpoint[], now: Instant): void {
+    this.beacon.setBeacons(endpoints, now);
     this.#pump(now);
   }
 
@@ -243,8 +247,16 @@ export class Node implements Machine<NodeEvent> {
     this.#pump(now);
   }
 
+  /** The computer has another address than before, or another way out. */
+  handleNetworkChange(now: Instant): void {
+    this.#recovery.request("network");
+    this.#recover(now);
+    this.#pump(now);
+  }
+
   handleDatagram(from: Endpoint, data: Uint8Array, now: Instant, via = 0): void {
     this.#now = now;
+    const opened = this.tunnels.stats.packetsReceived;
     if (isExamineDatagram(data)) {
       if (!this.examiner.handleDatagram(from, data, now, via)) this.tunnels.stats.drop("examine_unasked");
     } else if (!isBeaconDatagram(data)) {
@@ -255,11 +267,17 @@ export class Node implements Machine<NodeEvent> {
       const message = decodeBeacon(data);
       if (typeof message === "string") this.tunnels.stats.drop("beacon_malformed");
       else if (message.kind === "relay_deliver" || message.kind === "relay_deliver_dest") {
-        this.tunnels.handleFrame(message.frame, RELAY, { claimed: message.sender, now });
+        const route: Route = { kind: "relay", beacon: from };
+        this.tunnels.handleFrame(message.frame, route, { claimed: message.sender, now });
       } else if (via !== 0) {
         if (message.kind === "discover_reply") this.tunnels.handleOutside(via, message.endpoint, now);
-      } else this.beacon.handleMessage(message, now);
+      } else {
+        this.beacon.handleMessage(from, message, now);
+        this.#watchdog.noteReceived();
+      }
     }
+    if (this.tunnels.stats.packetsReceived !== opened) this.#watchdog.noteReceived();
+    this.#recover(now);
     this.#pump(now);
   }
 
@@ -271,20 +289,27 @@ export class Node implements Machine<NodeEvent> {
     this.beacon.handleTimeout(now);
     this.examiner.handleTimeout(now);
     this.#handshakes.handleTimeout(now);
+    const step = this.#watchdog.handleTimeout(now);
+    if (step === "ask") this.beacon.check(now);
+    else if (step === "recover") this.#recovery.request("silence");
+    this.#recover(now);
     this.#pump(now);
   }
 
   /** Stream segments are made when the socket has room for them, so what waits, waits in the streams. */
   pollTransmit(now: Instant): Transmit | undefined {
-    return this.tunnels.pollTransmit() ?? this.beacon.pollTransmit() ?? this.examiner.pollTransmit() ??
-      this.#pollStream(now);
+    const transmit = this.tunnels.pollTransmit() ?? this.beacon.pollTransmit() ??
+      this.examiner.pollTransmit() ?? this.#pollStream(now);
+    if (transmit !== undefined) this.#watchdog.noteSent(now);
+    return transmit;
   }
 
   pollTimeout(): Instant | undefined {
     const transport = earlier(this.tunnels.pollTimeout(), this.ports.pollTimeout());
     const rest = earlier(this.trust.pollTimeout(), this.beacon.pollTimeout());
     const quiet = earlier(this.examiner.pollTimeout(), this.#handshakes.pollTimeout());
-    return earlier(earlier(transport, rest), quiet);
+    const care = earlier(this.#watchdog.pollTimeout(), this.#recovery.pollTimeout());
+    return earlier(earlier(transport, rest), earlier(quiet, care));
   }
 
   pollEvent(): NodeEvent | undefined {
@@ -340,6 +365,15 @@ export class Node implements Machine<NodeEvent> {
     }
   }
 
+  /** Starts over with the network, if it is time: beacons first, then peers, and the program around looks after the rest. */
+  #recover(now: Instant): void {
+    const reason = this.#recovery.poll(now);
+    if (reason === undefined) return;
+    this.beacon.announce(now);
+    this.tunnels.recover(this.#recovery.awakeAt, now);
+    this.#events.push({ type: "recovering", reason });
+  }
+
   /** The next datagram of a stream. A segment whose peer has no key yet waits with the tunnels. */
   #pollStream(now: Instant): Transmit | undefined {
     for (let out = this.ports.pollTransmit(now); out !== undefined; out = this.ports.pollTransmit(now)) {
@@ -361,12 +395,10 @@ export class Node implements Machine<NodeEvent> {
     else if (event.type === "transport") {
       this.ports.setProfile(event.peer, this.#offer.agree(event.transport));
     } else if (event.type === "segment_limit") this.ports.setSegmentLimit(event.peer, event.bytes);
-    else if (event.type === "path_changed") {
-      this.ports.handlePathChange(event.peer, now);
-      // One peer is silent, or the network is.
-      if (this.tunnels.peer(event.peer)?.paths.inUse === undefined) this.beacon.check(now);
-      this.#events.push({ type: "path", peer: event.peer });
-    } else if (event.type === "need_identity") {
+    else if (event.type === "path_changed") this.#handlePathChange(event.peer, now);
+    else if (event.type === "silent") this.beacon.check(now);
+    else if (event.type === "heard_again") this.ports.handlePathChange(event.peer, now);
+    else if (event.type === "need_identity") {
       if (!this.#desk.askIdentity(event.peer, now)) this.tunnels.handleIdentity(event.peer, undefined, now);
     } else if (event.type === "need_endpoint") {
       this.#desk.askEndpoint(event.peer);
@@ -381,6 +413,13 @@ export class Node implements Machine<NodeEvent> {
       this.#events.push(event);
     } else if (event.type === "identity_mismatch") this.#desk.forgetIdentity(event.peer);
     else this.#events.push(event);
+  }
+
+  #handlePathChange(peer: number, now: Instant): void {
+    this.ports.handlePathChange(peer, now);
+    // Whatever broke the direct path may have taken the beacon along, which is all that is left now.
+    if (this.tunnels.peer(peer)?.paths.inUse === undefined) this.beacon.check(now);
+    this.#events.push({ type: "path", peer });
   }
 
   #handlePacket(peer: number, packet: Packet, route: Route, now: Instant): void {
@@ -437,6 +476,19 @@ export class Node implements Machine<NodeEvent> {
   #handleBeacon(event: BeaconEvent, now: Instant): void {
     if (event.type === "candidate") {
       return this.tunnels.addEndpoint(event.peer, event.endpoint, { source: "punched", now });
+    }
+    if (event.type === "relays") {
+      this.tunnels.setRelays(this.beacon.usable);
+      return this.examiner.setBeacon(this.beacon.beacon);
+    }
+    if (event.type === "seen") {
+      if (!event.isFirst) this.#recovery.request("endpoint");
+      const isElsewhere = this.beacon.beacon !== undefined && !sameEndpoint(event.beacon, this.beacon.beacon);
+      return isElsewhere ? this.examiner.handleElsewhere(event.beacon, event.endpoint) : undefined;
+    }
+    if (event.type === "beacon") {
+      if (event.reachable && this.#isCutOff) this.#recovery.request("beacon");
+      this.#isCutOff = !event.reachable;
     }
     if (event.type === "endpoint") this.tunnels.updateOwn({ reflexive: event.endpoint }, now);
     if (this.beacon.reflexive !== undefined && this.beacon.isReachable) {

@@ -6,6 +6,7 @@ import type { Address } from "../wire/address.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { RegistryRequest } from "../wire/registry.ts";
 import type { NatBehaviour } from "./nat/behaviour.ts";
+import type { RecoveryReason } from "./recovery.ts";
 import type { PortsEvent } from "./stream/ports.ts";
 import type { TrustEvent } from "./trust_types.ts";
 
@@ -46,4 +47,6 @@ export type NodeEvent =
   /** A relayed trust request waits at the registry. */
   | { readonly type: "notify" }
   /** The beacon answers, or has stopped answering. */
-  | { readonly type: "beacon"; readonly reachable: boolean };
+  | { readonly type: "beacon"; readonly reachable: boolean }
+  /** The network may be another one, or does not carry any more: registering again is in place. */
+  | { readonly type: "recovering"; readonly reason: RecoveryReason };

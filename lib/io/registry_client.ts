@@ -96,6 +96,16 @@ export class RegistryClient {
     }
   }
 
+  /**
+   * Hangs up, because the network that the connection was made on may be gone. The next request connects anew, without
+   * waiting; one under way is repeated there if it may be.
+   */
+  disconnect(): void {
+    this.#drop();
+    this.#notBefore = 0;
+    this.#failures = 0;
+  }
+
   /** Closes the connection. Requests under way and later ones reject with `connection_failed`. */
   close(): void {
     this.#closed.abort(new PilotError("connection_failed", "the registry client is closed"));

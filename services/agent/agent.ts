@@ -26,7 +26,7 @@ import type {
 } from "./api.ts";
 import { examineAgent } from "./doctor.ts";
 import { EventHub, eventsOf, type EventSource } from "./events.ts";
-import { type AgentParts, describeAgent, describeHealth } from "./info.ts";
+import { type AgentParts, describeAgent, describeBeacons, describeHealth } from "./info.ts";
 import type { Registration } from "./registration.ts";
 import { reportPaths } from "./report.ts";
 import type { CompatPlace } from "./report_facts.ts";
@@ -287,6 +287,9 @@ export class Agent implements AgentApi {
       case "beacon":
         log.info(event.reachable ? "beacon answers" : "beacon silent", {});
         return this.#options.transport.handleBeacon(event.reachable);
+      case "recovering":
+        log.info("recovering", { reason: event.reason });
+        return registration.recover(event.reason);
       case "established":
         return log.debug("tunnel established", { peer: event.peer, rekeyed: event.rekeyed });
     }
@@ -349,8 +352,9 @@ export class Agent implements AgentApi {
   }
 
   #source(): EventSource {
-    const { access, clock, beaconAddress } = this.#options;
+    const { access, clock } = this.#options;
     const { node } = access;
+    const beaconAddress = describeBeacons(this.#options).beacon.address;
     const [now, time] = [clock.now(), Math.round(clock.unixMs())];
     return { node, names: this.#names, now, time, beaconAddress };
   }

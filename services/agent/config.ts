@@ -2,6 +2,7 @@
  * The settings of an agent, from four sources: flag, then environment, then `config.json` in the home, then built-in.
  */
 
+import { MAX_BEACONS } from "../../lib/core/beacons.ts";
 import { BASE_DATAGRAM } from "../../lib/core/tunnel/pmtu.ts";
 import { writeAtomically } from "../../lib/io/files.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "../../lib/io/log.ts";
@@ -52,7 +53,8 @@ export interface AgentOptions {
   /** Files that arrived. */
   readonly received: string;
   readonly registry: HostPort;
-  readonly beacon: HostPort;
+  /** One or more, the preferred one first. */
+  readonly beacons: readonly HostPort[];
   /** Where the tunnel socket binds; host `""` means every address, port 0 any free one. */
   readonly listen: HostPort;
   /** Empty when none is wanted. */
@@ -77,7 +79,8 @@ export interface AgentOptions {
 /** The values of the flags, `undefined` where a flag was not given. */
 export interface AgentFlags extends PathSources, TransportFlags {
   readonly registry?: string | undefined;
-  readonly beacon?: string | undefined;
+  /** Each may name several, separated by commas. */
+  readonly beacons?: readonly string[] | undefined;
   readonly listen?: string | undefined;
   readonly identity?: string | undefined;
   readonly hostname?: string | undefined;
@@ -93,6 +96,7 @@ export interface AgentFlags extends PathSources, TransportFlags {
 /** What `config.json` may set. Other members are kept and ignored. */
 export interface ConfigFile {
   readonly registry?: string;
+  /** In the file a text or a list of texts; here separated by commas. */
   readonly beacon?: string;
   readonly socket?: string;
   readonly hostname?: string;
@@ -130,10 +134,7 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
   const identity = flags.identity === undefined
     ? existingIdentity(paths)
     : absolutePath(flags.identity, flags.env);
-  const beacon = hostPort(
-    "beacon",
-    flags.beacon ?? flags.env("PILOT_BEACON") ?? file.beacon ?? DEFAULT_BEACON,
-  );
+  const beacons = beaconList(flags.beacons ?? [flags.env("PILOT_BEACON") ?? file.beacon ?? DEFAULT_BEACON]);
   return {
     home: paths.home,
     socket: resolveSocket(flags, { home: paths.home, configured: file.socket }),
@@ -145,7 +146,7 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
       "registry",
       flags.registry ?? flags.env("PILOT_REGISTRY") ?? file.registry ?? DEFAULT_REGISTRY,
     ),
-    beacon,
+    beacons,
     listen: hostPort("listen", flags.listen ?? ":0"),
     hostname: flags.hostname ?? file.hostname ?? "",
     owner: flags.owner ?? "",
@@ -156,7 +157,7 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
       "port-mapping",
       flags.portMapping ?? (flags.env("PILOT_PORT_MAPPING") || "auto"),
     ),
-    transport: resolveTransport(flags, { env: flags.env, beaconHost: beacon.host }),
+    transport: resolveTransport(flags, { env: flags.env, beaconHost: beacons[0]?.host ?? "" }),
     log: {
       level: oneOf(LOG_LEVELS, "log-level", flags.logLevel ?? "info"),
       format: oneOf(LOG_FORMATS, "log-format", flags.logFormat ?? "text"),
@@ -174,8 +175,11 @@ export function readConfig(path: string): ConfigFile {
   const members = readMembers(path);
   const config: Partial<Record<typeof CONFIG_KEYS[number], string>> = {};
   for (const key of CONFIG_KEYS) {
-    const value = members.get(key);
+    let value = members.get(key);
     if (value === undefined) continue;
+    if (key === "beacon" && Array.isArray(value) && value.every((each) => typeof each === "string")) {
+      value = value.join(",");
+    }
     if (typeof value !== "string") throw corrupt(path, `"${key}" is not text`);
     if (value !== "") config[key] = value;
   }
@@ -246,6 +250,17 @@ function hostPort(what: string, text: string): HostPort {
   throw new PilotError("invalid_argument", `${what} is not HOST:PORT: ${text}`, {
     hint: `write it like ${sample}`,
   });
+}
+
+function beaconList(texts: readonly string[]): HostPort[] {
+  const parts = texts.flatMap((text) => text.split(",")).map((part) => part.trim());
+  const beacons = new Map(parts.map((part) => [part, hostPort("beacon", part)]));
+  if (beacons.size > MAX_BEACONS) {
+    throw new PilotError("invalid_argument", `${beacons.size} beacons are more than ${MAX_BEACONS}`, {
+      hint: "name those that are nearest to this computer",
+    });
+  }
+  return [...beacons.values()];
 }
 
 function datagramSize(text: string | undefined): number | undefined {

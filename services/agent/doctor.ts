@@ -78,9 +78,13 @@ export async function examineAgent(
   });
 }
 
-function beaconsOf({ access: { node }, beaconAddress }: AgentParts): ServerFact[] {
-  const { isReachable, rtt } = node.beacon;
-  return [{ address: beaconAddress, rtt: isReachable ? rtt ?? null : undefined }];
+function beaconsOf({ access: { node }, beacons }: AgentParts): ServerFact[] {
+  return beacons().map(({ address, endpoint }) => {
+    if (endpoint === undefined && node.beacon.isReachable) return { address, rtt: null };
+    if (endpoint === undefined) return { address, rtt: undefined, error: "its name is not known" };
+    const { reachable, rtt } = node.beacon.describe(endpoint);
+    return { address, rtt: reachable ? rtt ?? null : undefined };
+  });
 }
 
 /** The largest datagram on any path in use, `undefined` without peers. */

@@ -31,7 +31,7 @@ import {
 
 /** Checks the network from this computer, within a few seconds. Nothing is registered and nothing is written. */
 export async function examineComputer(
-  options: Pick<AgentOptions, "registry" | "beacon" | "socket" | "transport" | "portMapping">,
+  options: Pick<AgentOptions, "registry" | "beacons" | "socket" | "transport" | "portMapping">,
   signal: AbortSignal,
 ): Promise<ClientDoctor> {
   const aead = chooseAead();
@@ -45,13 +45,13 @@ export async function examineComputer(
   const driver = UdpDriver.bind(node, { host: "0.0.0.0", clock, dontFragment: true });
   const registry = new RegistryClient({ address: options.registry, tls: options.transport.registryTls });
   try {
-    const [{ server }, beacon] = await Promise.all([
+    const [{ server }, beacons] = await Promise.all([
       askRegistry(
         `${options.registry.host}:${options.registry.port}`,
         (request) => registry.request(request, { signal, timeoutMs: SERVER_PATIENCE_MS }),
         { type: "beacon_list" },
       ),
-      askBeacon({ node, driver, clock }, options.beacon, signal),
+      askBeacons({ node, driver, clock }, options.beacons, signal),
     ]);
     signal.throwIfAborted();
     const mapping = options.portMapping === "off" ? undefined : await askRouter(node, driver.endpoint.port);
@@ -62,7 +62,7 @@ export async function examineComputer(
       socket: options.socket,
       identity: undefined,
       registry: server,
-      beacons: [beacon],
+      beacons,
       transport: "udp",
       ...(mapping === undefined ? {} : { portMapping: mappingFact(mapping) }),
       compat: node.beacon.isReachable ? undefined : await askCompat(options.transport),
@@ -106,21 +106,28 @@ interface Probe {
   readonly clock: SystemClock;
 }
 
-/** Asks the beacon how it sees us. */
-async function askBeacon(
+/** Asks the beacons how they see us. */
+async function askBeacons(
   { node, driver, clock }: Probe,
-  beacon: AgentOptions["beacon"],
+  beacons: AgentOptions["beacons"],
   signal: AbortSignal,
-): Promise<ServerFact> {
-  const address = `${beacon.host}:${beacon.port}`;
-  const host = await resolveHost(beacon.host);
-  if (host === undefined) return { address, rtt: undefined, error: "its name is not known" };
+): Promise<ServerFact[]> {
+  const found = await Promise.all(beacons.map(async ({ host, port }) => {
+    const ip = await resolveHost(host);
+    return { address: `${host}:${port}`, endpoint: ip === undefined ? undefined : { host: ip, port } };
+  }));
   const { port } = driver.endpoint;
   node.setLocal(localAddresses().map((host) => ({ host, port })), clock.now());
-  node.setBeacon({ host, port: beacon.port }, clock.now());
+  const endpoints = found.flatMap(({ endpoint }) => endpoint ?? []);
+  node.setBeacons(endpoints, clock.now());
   driver.wake();
   const deadline = performance.now() + SERVER_PATIENCE_MS;
-  while (!node.beacon.isReachable && performance.now() < deadline && !signal.aborted) await pause(LOOK_MS);
-  await examined(node, signal);
-  return { address, rtt: node.beacon.isReachable ? node.beacon.rtt ?? null : undefined };
+  const answer = () => endpoints.every((endpoint) => node.beacon.describe(endpoint).reachable);
+  while (!answer() && performance.now() < deadline && !signal.aborted) await pause(LOOK_MS);
+  if (endpoints.length > 0) await examined(node, signal);
+  return found.map(({ address, endpoint }) => {
+    if (endpoint === undefined) return { address, rtt: undefined, error: "its name is not known" };
+    const { reachable, rtt } = node.beacon.describe(endpoint);
+    return { address, rtt: reachable ? rtt ?? null : undefined };
+  });
 }

@@ -30,7 +30,7 @@ export class EventHub {
 
 /** What a report is drawn from, and where the beacon is. */
 export interface EventSource extends ReportSource {
-  /** `host:port` of the beacon as configured. */
+  /** `host:port` of the beacon in use, as configured. */
   readonly beaconAddress: string;
   /** Unix milliseconds. */
   readonly time: number;

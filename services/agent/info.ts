@@ -5,7 +5,7 @@
 import type { AeadProvider } from "../../lib/crypto/aead.ts";
 import type { Identity } from "../../lib/crypto/identity.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
-import { formatEndpoint } from "../../lib/wire/endpoint.ts";
+import { formatEndpoint, sameEndpoint } from "../../lib/wire/endpoint.ts";
 import { encodeBase64 } from "../../lib/wire/bytes.ts";
 import type { AgentHealth, AgentInfo, PeerInfo } from "./api.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
@@ -24,8 +24,8 @@ export interface AgentParts {
   readonly owner: string;
   readonly home: string;
   readonly version: string;
-  /** `host:port` as configured. */
-  readonly beaconAddress: string;
+  /** `host:port` as configured, and the address that this stands for, where it is known. */
+  readonly beacons: () => readonly { readonly address: string; readonly endpoint: Endpoint | undefined }[];
   /** The tunnel socket as bound. */
   readonly local: () => Endpoint;
   readonly transport: Transport;
@@ -95,11 +95,7 @@ export function describeAgent(parts: AgentParts, names: ReadonlyMap<number, stri
     }),
     public: node.isPublic,
     registry: registration.state,
-    beacon: {
-      address: parts.beaconAddress,
-      reachable: hasBeacon,
-      rtt_ms: node.beacon.rtt === undefined ? null : rounded(node.beacon.rtt),
-    },
+    ...describeBeacons(parts),
     trusted: node.trust.trusted().length,
     pending: node.trust.pending().length,
     drops: { ...stats.drops(), ...node.trust.drops },
@@ -122,6 +118,22 @@ export function describeHealth(parts: AgentParts, connections: number): AgentHea
     peers,
     version: parts.version,
   };
+}
+
+/** The beacons of the agent, and of them the one in use. */
+export function describeBeacons(parts: AgentParts): Pick<AgentInfo, "beacon" | "beacons"> {
+  const { beacon } = parts.access.node;
+  const beacons = parts.beacons().map(({ address, endpoint }) => {
+    const { reachable, rtt } = endpoint === undefined
+      ? { reachable: false, rtt: undefined }
+      : beacon.describe(endpoint);
+    const in_use = endpoint !== undefined && beacon.beacon !== undefined &&
+      sameEndpoint(endpoint, beacon.beacon);
+    return { address, reachable, rtt_ms: rtt === undefined ? null : rounded(rtt), in_use };
+  });
+  const { address = "", rtt_ms = null } = beacons.find(({ in_use }) => in_use) ?? beacons[0] ?? {};
+  // A carrier may lead to a beacon whose name cannot be looked up here.
+  return { beacon: { address, reachable: beacon.isReachable, rtt_ms }, beacons };
 }
 
 function uptime({ startedAt }: AgentParts): number {

@@ -5,6 +5,7 @@
  * that a registry which holds a poll open never delays a heartbeat. Both go on for ever, with back-off.
  */
 
+import type { RecoveryReason } from "../../lib/core/recovery.ts";
 import type { Identity } from "../../lib/crypto/identity.ts";
 import type { Log } from "../../lib/io/log.ts";
 import { pause, retryDelay } from "../../lib/io/pause.ts";
@@ -129,6 +130,19 @@ export class Registration {
   /** The endpoint has changed: tell the registry at once. */
   endpointChanged(): void {
     if (this.#node !== 0 && !this.#withdrawn) this.#wakeHeartbeat.abort("register");
+  }
+
+  /**
+   * The network may be another one, or broken: registers again at once. Connections that may have been made on a network
+   * that is gone would only be waited for in vain.
+   */
+  recover(reason: RecoveryReason): void {
+    if (reason === "resumed" || reason === "network") {
+      this.#client.disconnect();
+      this.#pollClient.disconnect();
+    }
+    if (!this.#withdrawn) this.#wakeHeartbeat.abort("register");
+    this.#wakePoll.abort();
   }
 
   /** A trust message was sent or is known to wait: look more often for a while, and now. */

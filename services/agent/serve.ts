@@ -3,14 +3,14 @@
  */
 
 import { Node } from "../../lib/core/node.ts";
-import { resolveHost } from "../../lib/io/addresses.ts";
 import { chooseAead } from "../../lib/io/aead_choice.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { UdpDriver } from "../../lib/io/driver.ts";
 import { loadOrCreateIdentity } from "../../lib/io/identity_file.ts";
 import { Log, LogFile } from "../../lib/io/log.ts";
-import { pause, retryDelay } from "../../lib/io/pause.ts";
+import { pause } from "../../lib/io/pause.ts";
 import { systemRandom } from "../../lib/io/random.ts";
+import { sourceAddressTowards } from "../../lib/io/source_address.ts";
 import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { VERSION } from "../../lib/wire/version.ts";
 import { Agent } from "./agent.ts";
@@ -18,12 +18,14 @@ import type { AgentInfo } from "./api.ts";
 import { serveDataExchange } from "./apps/data_exchange.ts";
 import { serveEcho } from "./apps/echo.ts";
 import { serveStdio } from "./apps/stdio.ts";
-import type { AgentOptions, HostPort } from "./config.ts";
+import { BeaconNames } from "./beacons.ts";
+import type { AgentOptions } from "./config.ts";
 import { Inbox } from "./inbox.ts";
 import { watchLocalEndpoints } from "./local_endpoints.ts";
 import { serveLocal } from "./local/serve.ts";
 import { keepPortMapped, type PortMappingKeeper } from "./port_mapping.ts";
 import { Registration } from "./registration.ts";
+import { watchNetwork } from "./network_watch.ts";
 import { Transport } from "./transport.ts";
 import { loadTrust, TrustSaver } from "./trust_saver.ts";
 
@@ -37,8 +39,6 @@ export interface ServeHooks {
 
 /** How long the first registration waits for the beacon to tell the public endpoint, milliseconds. */
 const DISCOVERY_MS = 400;
-/** A beacon given by name is looked up again at this distance, milliseconds. */
-const BEACON_RESOLVE_MS = 300_000;
 
 /**
  * Runs an agent until `signal` aborts. Resolves after an orderly end.
@@ -103,6 +103,11 @@ export async function serveAgent(
     log: log.with({ part: "transport" }),
   });
   const saver = new TrustSaver(options.trust, { snapshot: () => node.trust.snapshot(), log });
+  const beacons = new BeaconNames(options.beacons, {
+    use: (endpoints) => access.act((node, now) => node.setBeacons(endpoints, now)),
+    isReachable: () => node.beacon.isReachable,
+    unresolved: () => transport.handleBeacon(false),
+  });
   const registration = new Registration({
     registry: options.registry,
     tls: options.transport.registryTls,
@@ -133,7 +138,7 @@ export async function serveAgent(
     owner: options.owner,
     home: options.home,
     version: VERSION,
-    beaconAddress: `${options.beacon.host}:${options.beacon.port}`,
+    beacons: () => beacons.list(),
     local: () => driver.endpoint,
     transport,
     aead,
@@ -185,38 +190,23 @@ export async function serveAgent(
     log: log.with({ part: "router" }),
     signal: until,
   });
-  const beacon = transport.usesUdp ? followBeacon(options.beacon, { access, until, transport }) : undefined;
+  const following = transport.usesUdp ? beacons.follow(until) : undefined;
+  const watching = watchNetwork({
+    towards: () => node.beacon.endpoints.map(({ host }) => host),
+    sourceAddress: sourceAddressTowards,
+    changed: () => access.act((node, now) => node.handleNetworkChange(now)),
+    signal: until,
+  });
   await discovered(node, until);
   const registered = await registration.start(until);
   hooks.ready(agent.info());
   log.info("agent ready", { socket: options.socket, endpoint: formatEndpoint(driver.endpoint) });
 
   if (!until.aborted) await new Promise<void>((resolve) => until.addEventListener("abort", () => resolve()));
-  await Promise.all([registered.finished, beacon, mapped.finished, agent.close()]);
+  await Promise.all([registered.finished, following, watching, mapped.finished, agent.close()]);
   await registration.leave();
   await end();
   await socket.finished;
-}
-
-interface BeaconFollower {
-  readonly access: { act(step: (node: Node, now: number) => void): void };
-  readonly until: AbortSignal;
-  readonly transport: Transport;
-}
-
-/** Keeps the node's beacon at the address its name stands for. */
-async function followBeacon(beacon: HostPort, { access, until, transport }: BeaconFollower): Promise<void> {
-  for (let attempt = 1; !until.aborted;) {
-    const host = await resolveHost(beacon.host);
-    if (host === undefined) {
-      transport.handleBeacon(false);
-      await pause(retryDelay(attempt++), until);
-      continue;
-    }
-    attempt = 1;
-    access.act((node, now) => node.setBeacon({ host, port: beacon.port }, now));
-    await pause(BEACON_RESOLVE_MS, until);
-  }
 }
 
 /** Waits a moment for the beacon's first answer: registering with the right port at once saves doing it twice. */

@@ -170,7 +170,7 @@ export class Transport {
     this.#since = unixNow();
     log.info("transport changed", { transport: name });
     access.act((node, now) => {
-      if (name === "wss" && node.beacon.beacon === undefined) node.setBeacon(NOWHERE, now);
+      if (name === "wss" && node.beacon.beacon === undefined) node.setBeacons([NOWHERE], now);
       node.setCarrier(name === "wss" ? "down" : undefined, now);
     });
     changed();

@@ -98,7 +98,7 @@ export class BlockableNode {
     });
     this.transport.start();
     this.act((node, now) => {
-      node.setBeacon({ host: "127.0.0.1", port: beacon }, now);
+      node.setBeacons([{ host: "127.0.0.1", port: beacon }], now);
       node.handleRegistered(who.node, now);
     });
     this.transport.handleRegistered(who.node);

@@ -101,6 +101,7 @@ export class FakeAgent implements AgentApi {
     public: false,
     registry: { address: "127.0.0.1:9000", connected: true },
     beacon: { address: "127.0.0.1:9001", reachable: true, rtt_ms: null },
+    beacons: [{ address: "127.0.0.1:9001", reachable: true, rtt_ms: null, in_use: true }],
     trusted: 0,
     pending: 0,
     drops: {},

@@ -119,7 +119,7 @@ async function examinedBy(server: BeaconServer): Promise<NatBehaviour> {
   };
   act(() => {
     node.setLocal([driver.endpoint], clock.now());
-    node.setBeacon({ host: server.address, port: server.port }, clock.now());
+    node.setBeacons([{ host: server.address, port: server.port }], clock.now());
   });
   for (let tries = 0; tries < 6_000 && node.examiner.state !== "done"; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 5));

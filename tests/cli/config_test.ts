@@ -8,7 +8,7 @@ Deno.test("flag, then environment, then config.json, then built-in", async () =>
     const port = (flag: string | undefined, variable: string | undefined) =>
       resolveAgentOptions({ home, registry: flag, env: env({ PILOT_REGISTRY: variable }) }).registry.port;
     assertEquals(port(undefined, undefined), 9000);
-    assertEquals(resolveAgentOptions({ home, env: env({}) }).beacon, { host: "127.0.0.1", port: 9001 });
+    assertEquals(resolveAgentOptions({ home, env: env({}) }).beacons, [{ host: "127.0.0.1", port: 9001 }]);
     await Deno.writeTextFile(
       `${home}/config.json`,
       '{"registry":"r:3","beacon":"b:4","hostname":"from-file"}',
@@ -17,9 +17,27 @@ Deno.test("flag, then environment, then config.json, then built-in", async () =>
     assertEquals(port(undefined, "r:2"), 2);
     assertEquals(port("r:1", "r:2"), 1);
     const options = resolveAgentOptions({ home, env: env({ PILOT_BEACON: "[::1]:5" }) });
-    assertEquals(options.beacon, { host: "::1", port: 5 });
+    assertEquals(options.beacons, [{ host: "::1", port: 5 }]);
     assertEquals(options.hostname, "from-file");
     assertEquals(resolveAgentOptions({ home, hostname: "", env: env({}) }).hostname, "");
+  });
+});
+
+Deno.test("several beacons: by flags, with commas, or as a list in config.json, at most four", async () => {
+  await inTempHome(async (home) => {
+    const hosts = (flags: readonly string[] | undefined, variable?: string) =>
+      resolveAgentOptions({ home, beacons: flags, env: env({ PILOT_BEACON: variable }) }).beacons
+        .map(({ host, port }) => `${host} ${port}`);
+    assertEquals(hosts(["a:1", "b:2"]), ["a 1", "b 2"]);
+    assertEquals(hosts(undefined, "a:1, [::1]:2,a:1"), ["a 1", "::1 2"]);
+    await Deno.writeTextFile(`${home}/config.json`, '{"beacon":["c:3","d:4"]}');
+    assertEquals(hosts(undefined), ["c 3", "d 4"]);
+    await Deno.writeTextFile(`${home}/config.json`, '{"beacon":["c:3",4]}');
+    assertEquals(assertThrows(() => hosts(undefined), PilotError).code, "corrupt_file");
+    await Deno.writeTextFile(`${home}/config.json`, "{}");
+    const refusal = assertThrows(() => hosts(["a:1,b:1", "c:1", "d:1", "e:1"]), PilotError);
+    assertEquals([refusal.code, refusal.message], ["invalid_argument", "5 beacons are more than 4"]);
+    assertEquals(assertThrows(() => hosts(["a:1,"]), PilotError).code, "invalid_argument");
   });
 });
 
@@ -35,7 +53,7 @@ Deno.test("one home decides all files", async () => {
       inbox: `${home}/inbox`,
       received: `${home}/received`,
       registry: { host: "127.0.0.1", port: 9000 },
-      beacon: { host: "127.0.0.1", port: 9001 },
+      beacons: [{ host: "127.0.0.1", port: 9001 }],
       listen: { host: "", port: 0 },
       hostname: "",
       owner: "",
@@ -121,8 +139,8 @@ Deno.test("values that do not parse are refused with a sample", async () => {
     const table: [object, string][] = [
       [{ registry: "nowhere" }, "registry is not HOST:PORT: nowhere"],
       [{ registry: ":9000" }, "registry is not HOST:PORT"],
-      [{ beacon: "h:0" }, "beacon is not HOST:PORT"],
-      [{ beacon: "h:70000" }, "beacon is not HOST:PORT"],
+      [{ beacons: ["h:0"] }, "beacon is not HOST:PORT"],
+      [{ beacons: ["h:70000"] }, "beacon is not HOST:PORT"],
       [{ listen: "x" }, "listen is not HOST:PORT"],
       [{ portMapping: "maybe" }, "port-mapping is not one of auto, off: maybe"],
       [{ logLevel: "loud" }, "log-level is not one of debug, info, warn, error"],

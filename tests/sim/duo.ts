@@ -118,7 +118,7 @@ export class DuoAgent {
     });
     this.act((node, now) => {
       if (side.carrier === true) node.setCarrier("up", now);
-      node.setBeacon(BEACON, now);
+      node.setBeacons([BEACON], now);
       if (side.knows !== undefined) node.setNat(side.knows, now);
     });
     this.tellAddresses();

@@ -1,5 +1,5 @@
 /**
- * A world of agents: nodes, one beacon and one registry in the simulated internet.
+ * A world of agents: nodes, beacons and one registry in the simulated internet.
  */
 
 import { Beacon } from "../../lib/beacon/beacon.ts";
@@ -43,6 +43,10 @@ export interface WorldOptions {
   readonly beacon?: boolean;
   /** How many addresses the beacon has, each with two ports; default 1. */
   readonly beaconAddresses?: 1 | 2;
+  /** How many, default one. */
+  readonly beacons?: number;
+  /** Whether they know each other, default true. */
+  readonly mesh?: boolean;
   readonly trace?: boolean;
 }
 
@@ -53,6 +57,8 @@ export interface SimAgentOptions extends Partial<HostOptions> {
   readonly port?: number;
   readonly maxDatagram?: number;
   readonly neverFragments?: boolean;
+  /** Instead of all of the world. */
+  readonly beacons?: readonly Endpoint[];
   /** Keeps to the public protocol: offers peers nothing beyond it. */
   readonly plain?: boolean;
   /** Reaches the beacon over a connection of its own instead of UDP; see also `SimAgent.setCarrier`. */
@@ -67,6 +73,8 @@ export class SimAgent {
   readonly host: SimHost;
   readonly options: SimAgentOptions;
   readonly events: NodeEvent[] = [];
+  /** Its beacons; those of the world unless it was given others. */
+  readonly beacons: readonly Endpoint[];
   node: Node;
   #socket: SimSocket<NodeEvent>;
   #saved: TrustSnapshot | undefined;
@@ -79,6 +87,7 @@ export class SimAgent {
     this.name = name;
     this.options = options;
     this.identity = generateIdentity(world.random.bytes);
+    this.beacons = options.beacons ?? world.beacons;
     this.host = world.net.addHost(name, { ip: `192.0.2.${world.agents.length + 10}`, ...options });
     this.node = this.#makeNode();
     this.#socket = this.#attach();
@@ -116,7 +125,7 @@ export class SimAgent {
     });
     if (reply?.type !== "register_ok") throw new Error(`not registered: ${JSON.stringify(reply)}`);
     this.act((node, now) => {
-      if (this.world.beacon !== undefined) node.setBeacon(this.world.beacon, now);
+      if (this.beacons.length > 0) node.setBeacons(this.beacons, now);
       node.handleRegistered(reply.node_id, now);
     });
     if (this.options.carrier === true || this.#carrier !== undefined) this.setCarrier(true);
@@ -273,15 +282,72 @@ export class SimAgent {
   }
 }
 
-/** Nodes, a beacon and a registry. */
+/** A beacon of the world, on a computer of its own. */
+export class BeaconSite {
+  readonly host: SimHost;
+  readonly endpoint: Endpoint;
+  beacon: Beacon;
+  readonly #make: () => Beacon;
+  readonly #world: World;
+  readonly #places: readonly Endpoint[];
+  #socket: SimSocket<BeaconEvent>;
+  #carriers: Carriers | undefined;
+
+  constructor(world: World, options: WorldOptions & { readonly index: number; readonly count: number }) {
+    const { index, count, mesh = true } = options;
+    const hosts = Array.from({ length: count }, (_, each) => `203.0.113.${each + 1}`);
+    const own = hosts[index] ?? "";
+    this.endpoint = { host: own, port: BEACON_PORT };
+    const peers = mesh
+      ? hosts.filter((host) => host !== own).map((host) => ({ host, port: BEACON_PORT }))
+      : [];
+    const { ip, addresses, places } = beaconPlaces(own, BEACON_PORT, options.beaconAddresses);
+    this.#world = world;
+    this.#places = places;
+    this.#make = () => new Beacon({ random: world.random.bytes, id: index + 1, peers, addresses });
+    this.host = world.net.addHost(index === 0 ? "beacon" : `beacon-${index + 1}`, { ip });
+    this.beacon = this.#make();
+    this.#socket = this.#attach();
+  }
+
+  /** Ends the process. */
+  stop(): void {
+    this.#socket.close();
+  }
+
+  /** Starts it again; it has forgotten everything. */
+  restart(): void {
+    this.stop();
+    this.beacon = this.#make();
+    this.#socket = this.#attach();
+  }
+
+  /** Connects an agent without UDP. */
+  openCarrier(agent: SimAgent, receive: (data: Uint8Array) => void): Carrier {
+    this.#carriers ??= new Carriers(this.#world.net, this.beacon, () => this.#socket.touch());
+    return this.#carriers.open(agent.id, agent.host.publicIp, receive);
+  }
+
+  #attach(): SimSocket<BeaconEvent> {
+    this.#carriers = undefined;
+    return this.host.attach<BeaconEvent>(this.beacon, BEACON_PORT, {
+      places: this.#places,
+      onEvent: (event) => this.#carriers?.handle(event),
+    });
+  }
+}
+
+/** Nodes, beacons and a registry. */
 export class World {
   readonly net: SimNet;
   readonly random: SeededRandom;
   readonly agents: SimAgent[] = [];
   readonly directory: Directory;
-  readonly beacon: { readonly host: string; readonly port: number } | undefined;
+  readonly sites: BeaconSite[] = [];
+  readonly beacons: Endpoint[] = [];
+  /** The first of them. */
+  readonly beacon: Endpoint | undefined;
   readonly beaconHost: SimHost | undefined;
-  readonly #carriers: Carriers | undefined;
   /** Switch off to let the registry vanish. */
   registryUp = true;
 
@@ -293,22 +359,21 @@ export class World {
     });
     this.random = new SeededRandom(options.seed ^ 0x5eed);
     this.directory = new Directory({ store: new MemoryStore() });
-    if (options.beacon === false) return;
-    const { ip, addresses, places } = beaconPlaces("203.0.113.1", BEACON_PORT, options.beaconAddresses);
-    this.beaconHost = this.net.addHost("beacon", { ip });
-    const beacon = new Beacon({ random: this.random.bytes, addresses });
-    const socket: SimSocket<BeaconEvent> = this.beaconHost.attach<BeaconEvent>(beacon, BEACON_PORT, {
-      places,
-      onEvent: (event) => this.#carriers?.handle(event),
-    });
-    this.#carriers = new Carriers(this.net, beacon, () => socket.touch());
-    this.beacon = { host: "203.0.113.1", port: BEACON_PORT };
+    const count = options.beacon === false ? 0 : options.beacons ?? 1;
+    for (let index = 0; index < count; index++) {
+      const site = new BeaconSite(this, { ...options, index, count });
+      this.sites.push(site);
+      this.beacons.push(site.endpoint);
+    }
+    this.beaconHost = this.sites[0]?.host;
+    this.beacon = this.sites[0]?.endpoint;
   }
 
-  /** Connects an agent to the beacon without UDP. */
+  /** Connects an agent to the first beacon without UDP. */
   openCarrier(agent: SimAgent, receive: (data: Uint8Array) => void): Carrier {
-    if (this.#carriers === undefined) throw new Error("this world has no beacon");
-    return this.#carriers.open(agent.id, agent.host.publicIp, receive);
+    const [site] = this.sites;
+    if (site === undefined) throw new Error("this world has no beacon");
+    return site.openCarrier(agent, receive);
   }
 
   /** A registered agent. */

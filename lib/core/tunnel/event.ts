@@ -16,6 +16,10 @@ export type TunnelEvent =
   | { readonly type: "established"; readonly peer: number; readonly rekeyed: boolean }
   /** No key could be agreed; everything queued is gone. */
   | { readonly type: "unreachable"; readonly peer: number }
+  /** We send and nothing of the peer comes back, or it has stopped in the middle of traffic. */
+  | { readonly type: "silent"; readonly peer: number }
+  /** A peer that had been silent is heard again. */
+  | { readonly type: "heard_again"; readonly peer: number }
   /** The peer's identity key is needed: answer with `handleIdentity`. */
   | { readonly type: "need_identity"; readonly peer: number }
   /** Direct endpoints are welcome: answer with `addEndpoint`. */

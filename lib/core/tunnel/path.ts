@@ -158,6 +158,12 @@ export class Paths {
     return now - this.#activeAt <= PEER_ACTIVE_MS;
   }
 
+  /** Asks for a sign of life on the path in use now. */
+  confirm(now: Instant): void {
+    const path = this.#choice.current ?? this.#relay;
+    path.nextProbe = Math.min(path.nextProbe, now);
+  }
+
   /** A session exists: paths can be proven from now on. */
   startProbing(now: Instant): void {
     this.#probing = true;

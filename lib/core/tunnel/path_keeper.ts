@@ -48,7 +48,8 @@ export class PathKeeper {
     peer.probeAt = Infinity;
     for (const { route, token, size } of peer.paths.dueProbes(now, sender.hasRelay)) {
       const packet = probePacket({ self: self(), peer: peer.node, token });
-      if (size === undefined) sender.send(peer, packet, [route], now);
+      const routes = route.kind === "relay" ? peer.relay.probe(token, sender.relays, now) : [route];
+      if (size === undefined) sender.send(peer, packet, routes, now);
       else sender.probe(peer, packet, route, size);
     }
     this.tell(peer, now);

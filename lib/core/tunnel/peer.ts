@@ -12,6 +12,8 @@ import type { Instant, RandomSource } from "../machine.ts";
 import { Fifo } from "../fifo.ts";
 import type { FrameSlab } from "./frame_slab.ts";
 import { Paths, type Route } from "./path.ts";
+import { Quiet } from "./quiet.ts";
+import { RelayChoice } from "./relay_choice.ts";
 import { type Opened, type SealedFrame, Session } from "./session.ts";
 
 /** What every peer of a node is built with. */
@@ -42,6 +44,8 @@ export type Installed = "new" | "same" | "retired" | "invalid";
 export class Peer {
   readonly node: number;
   readonly paths: Paths;
+  readonly relay: RelayChoice;
+  readonly quiet = new Quiet();
   readonly #context: PeerContext;
   #own: ExchangeKey | undefined;
   #current: Session | undefined;
@@ -90,6 +94,7 @@ export class Peer {
     this.node = node;
     this.#context = context;
     this.usedAt = now;
+    this.relay = new RelayChoice({ isFirst: context.self() < node });
     this.paths = new Paths({
       random: () => new DataView(context.random(new Uint8Array(4)).buffer).getUint32(0),
       ceiling: (route) => context.ceiling(route, this.transport),

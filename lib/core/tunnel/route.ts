@@ -15,10 +15,13 @@ import { scopeOf } from "../punch_target.ts";
 import { PathCounters } from "./path_counters.ts";
 import { BASE_DATAGRAM, Pmtu } from "./pmtu.ts";
 
-/** A way to send a frame. `via` is the extra socket that it leaves from, absent for the main one. */
+/**
+ * A way to send a frame. `via` is the extra socket that it leaves from, absent for the main one. A relayed frame came by
+ * `beacon`, and goes by it; absent, by whichever suits the peer.
+ */
 export type Route =
   | { readonly kind: "direct"; readonly endpoint: Endpoint; readonly via?: number }
-  | { readonly kind: "relay" };
+  | { readonly kind: "relay"; readonly beacon?: Endpoint };
 
 /** The route of everything that goes through the beacon. */
 export const RELAY: Route = { kind: "relay" };

@@ -3,6 +3,7 @@
 import { encodeBeacon } from "../../wire/beacon.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { type Packet, Protocol } from "../../wire/packet.ts";
+import type { Relay } from "../beacons.ts";
 import { Fifo } from "../fifo.ts";
 import type { Instant, Transmit } from "../machine.ts";
 import { DATAGRAM_OVERHEAD } from "./ceiling.ts";
@@ -12,21 +13,38 @@ import type { Peer } from "./peer.ts";
 import { BASE_DATAGRAM } from "./pmtu.ts";
 import type { TunnelStats } from "./stats.ts";
 
+/** How a sender is made. */
+export interface SenderOptions {
+  readonly self: () => number;
+  readonly stats: TunnelStats;
+  readonly peer: (node: number) => Peer | undefined;
+}
+
 /** The outgoing side of the tunnels of one node. */
 export class FrameSender {
-  /** Where relayed frames go; `undefined` when there is no relay. */
-  beacon: Endpoint | undefined;
-  readonly #self: () => number;
+  readonly #options: SenderOptions;
   readonly #stats: TunnelStats;
   readonly #transmits = new Fifo<Transmit>();
+  #relays: readonly Relay[] = [];
+  #beacons: readonly Endpoint[] = [];
 
-  constructor(options: { readonly self: () => number; readonly stats: TunnelStats }) {
-    this.#self = options.self;
+  constructor(options: SenderOptions) {
+    this.#options = options;
     this.#stats = options.stats;
   }
 
+  /** The beacons that relayed frames may go through, the best first. */
+  get relays(): readonly Relay[] {
+    return this.#relays;
+  }
+
+  set relays(relays: readonly Relay[]) {
+    this.#relays = relays;
+    this.#beacons = relays.map(({ endpoint }) => endpoint);
+  }
+
   get hasRelay(): boolean {
-    return this.beacon !== undefined;
+    return this.#relays.length > 0;
   }
 
   /** Sends a packet to a peer with a key by all `routes`, on each in pieces that it carries. */
@@ -49,17 +67,27 @@ export class FrameSender {
       this.#stats.sent(frame.length);
       const { endpoint: to, via } = route;
       this.#transmits.push(via === undefined ? { to, data: frame } : { to, data: frame, via });
-    } else if (this.beacon !== undefined) {
-      const data = encodeBeacon({ kind: "relay", sender: this.#self(), destination: node, frame });
-      this.#stats.sent(data.length);
-      this.#transmits.push({ to: this.beacon, data });
+      return;
     }
+    const beacons = route.beacon === undefined ? this.#relaysTo(node) : [route.beacon];
+    if (beacons.length === 0) return;
+    const data = encodeBeacon({ kind: "relay", sender: this.#options.self(), destination: node, frame });
+    for (const to of beacons) {
+      this.#stats.sent(data.length);
+      this.#transmits.push({ to, data });
+    }
+  }
+
+  #relaysTo(node: number): readonly Endpoint[] {
+    const peer = this.#relays.length > 1 ? this.#options.peer(node) : undefined;
+    return peer?.relay.choose(this.#relays, { isSilent: peer.repairs > 0 }) ?? this.#beacons;
   }
 
   /** Asks the beacon how it sees the extra socket `via`, in the name of nobody; false when there is none. */
   discover(via: number): boolean {
-    if (this.beacon === undefined) return false;
-    this.#transmits.push({ to: this.beacon, data: encodeBeacon({ kind: "discover", node: 0 }), via });
+    const [to] = this.#beacons;
+    if (to === undefined) return false;
+    this.#transmits.push({ to, data: encodeBeacon({ kind: "discover", node: 0 }), via });
     return true;
   }
 

@@ -1,11 +1,13 @@
 /**
- * The repair of tunnels whose peer has fallen silent: perhaps it lost its keys, perhaps its endpoint is another one.
+ * The repair of tunnels whose peer has fallen silent: perhaps it lost its keys, perhaps its endpoint is another one,
+ * perhaps the way from it to us is.
  */
 
 import type { Instant } from "../machine.ts";
-import { Timers } from "../timers.ts";
+import { earlier, Timers } from "../timers.ts";
 import type { TunnelEvent } from "./event.ts";
 import type { KeyExchange } from "./key_exchange.ts";
+import type { PathKeeper } from "./path_keeper.ts";
 import type { Peer } from "./peer.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -14,12 +16,15 @@ export interface SilenceOptions {
   readonly peer: (node: number) => Peer | undefined;
   readonly emit: (event: TunnelEvent) => void;
   readonly exchange: () => KeyExchange;
+  readonly keeper: PathKeeper;
 }
 
 /** Watches for peers that do not answer. */
 export class SilenceWatch {
   readonly #options: SilenceOptions;
+  /** Peers that owe an answer, and peers that were talking. */
   readonly #timers = new Timers<number>();
+  readonly #pauses = new Timers<number>();
 
   constructor(options: SilenceOptions) {
     this.#options = options;
@@ -31,8 +36,15 @@ export class SilenceWatch {
     this.#arm(peer, now + Watchdog.delay(peer.repairs));
   }
 
+  /** Traffic of the peer arrived. */
+  noteHeard(peer: Peer, now: Instant): void {
+    const at = peer.quiet.noteHeard(now);
+    if (at !== undefined) this.#pauses.set(peer.node, at);
+  }
+
   forget(node: number): void {
     this.#timers.set(node, undefined);
+    this.#pauses.set(node, undefined);
   }
 
   handleTimeout(now: Instant): void {
@@ -40,10 +52,14 @@ export class SilenceWatch {
       const peer = this.#options.peer(node);
       if (peer !== undefined) this.#look(peer, now);
     }
+    for (let node = this.#pauses.popDue(now); node !== undefined; node = this.#pauses.popDue(now)) {
+      const peer = this.#options.peer(node);
+      if (peer !== undefined) this.#lookAfter(peer, now);
+    }
   }
 
   pollTimeout(): Instant | undefined {
-    return this.#timers.next();
+    return earlier(this.#timers.next(), this.#pauses.next());
   }
 
   #arm(peer: Peer, at: Instant): void {
@@ -63,8 +79,18 @@ export class SilenceWatch {
     const exchange = this.#options.exchange();
     peer.repairs++;
     if (peer.repairs > 1) peer.doubtDialect();
+    this.#options.emit({ type: "silent", peer: peer.node });
     this.#options.emit({ type: "need_endpoint", peer: peer.node });
     exchange.announce(peer, now);
     if (peer.repairs > 1) exchange.askForKey(peer);
+  }
+
+  /** The peer has stopped in the middle of traffic: the path to it is opened again from this side, just in case. */
+  #lookAfter(peer: Peer, now: Instant): void {
+    const next = peer.quiet.ask(now);
+    if (next !== "look") return this.#pauses.set(peer.node, next);
+    this.#options.emit({ type: "silent", peer: peer.node });
+    peer.paths.confirm(now);
+    this.#options.keeper.rearm(peer);
   }
 }

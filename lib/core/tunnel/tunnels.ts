@@ -5,8 +5,9 @@
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { decodePacket, type Packet, Protocol } from "../../wire/packet.ts";
 import { decodeFrame } from "../../wire/tunnel.ts";
-import { PORT_TRAVERSAL } from "../constants.ts";
+import { PEER_ACTIVE_MS, PORT_TRAVERSAL } from "../constants.ts";
 import { Fifo } from "../fifo.ts";
+import type { Relay } from "../beacons.ts";
 import type { Instant, Transmit } from "../machine.ts";
 import { earlier, Timers } from "../timers.ts";
 import { ViaNumbers } from "../via.ts";
@@ -47,6 +48,9 @@ export const BASE_PAYLOAD = BASE_DATAGRAM - DATAGRAM_OVERHEAD;
 /** A tunnel that opened a frame within this time needs no second look when a stream is dialled, milliseconds. */
 const OPEN_TRUST_MS = 5_000;
 
+/** Announcements of our key in one recovery, each of which takes signatures; others follow when peers are silent. */
+const RECOVERY_EXCHANGES = 64;
+
 /** The encrypted lines to all peers of one node. */
 export class Tunnels {
   readonly stats = new TunnelStats();
@@ -83,14 +87,14 @@ export class Tunnels {
     this.#peers = new PeerTable(context, (node) => this.forget(node));
     const { self, unixTime, maySeeUs = () => false } = options;
     const { stats } = this;
-    const sender = new FrameSender({ self, stats });
-    this.#sender = sender;
     const peer = (node: number) => this.#peers.get(node);
+    const sender = new FrameSender({ self, stats, peer });
+    this.#sender = sender;
     const emit = (event: TunnelEvent) => this.#events.push(event);
     const changed = (peer: Peer, now: Instant) => this.#traversal.notePath(peer, now);
     const keeper = new PathKeeper({ self, peer, sender, emit, changed });
     this.#keeper = keeper;
-    this.#silence = new SilenceWatch({ peer, emit, exchange: () => this.#exchange });
+    this.#silence = new SilenceWatch({ peer, emit, keeper, exchange: () => this.#exchange });
     this.#traversal = new Traversal({
       ...{ self, unixTime, peer, maySeeUs, sender, keeper, stats, emit },
       random: options.random,
@@ -113,9 +117,9 @@ export class Tunnels {
     });
   }
 
-  /** Where relayed frames go; `undefined` when there is no relay. */
-  setBeacon(endpoint: Endpoint | undefined): void {
-    this.#sender.beacon = endpoint;
+  /** The beacons that relayed frames may go through, the best first. */
+  setRelays(relays: readonly Relay[]): void {
+    this.#sender.relays = relays;
   }
 
   /**
@@ -243,6 +247,21 @@ export class Tunnels {
     if (peer?.hasSession === true) this.#traversal.begin(peer, now);
   }
 
+  /**
+   * The network may be another one: shows our key to the peers that were in use at `awakeAt`, from wherever we are now,
+   * and tries all paths to them again. Peers that are not in use wait until they are.
+   */
+  recover(awakeAt: Instant, now: Instant): void {
+    const inUse = [...this.#peers.values()]
+      .filter((peer) => peer.hasSession && awakeAt - peer.usedAt <= PEER_ACTIVE_MS)
+      .sort((a, b) => b.usedAt - a.usedAt);
+    for (const [index, peer] of inUse.entries()) {
+      peer.paths.forgive(now);
+      this.#keeper.rearm(peer);
+      if (index < RECOVERY_EXCHANGES) this.#exchange.announce(peer, now);
+    }
+  }
+
   /** The beacon sees the extra socket `via` at `endpoint`. */
   handleOutside(via: number, endpoint: Endpoint, now: Instant): void {
     this.#traversal.handleOutside(via, endpoint, now);
@@ -350,6 +369,7 @@ export class Tunnels {
   ): void {
     const { route, now } = at;
     const peer = this.#peers.get(sender);
+    const wasSilent = peer !== undefined && peer.repairs > 0;
     const opened = peer?.open(frame, now) ?? "undecryptable";
     if (peer === undefined || opened === "undecryptable") {
       return this.#exchange.handleUndecryptable(sender, route, now);
@@ -370,11 +390,19 @@ export class Tunnels {
     const arrival = { traffic: !isControl, size: at.size };
     if (peer.paths.noteReceived(route, now, arrival)) this.#keeper.arm(peer, now);
     this.#keeper.noteSession(peer, now);
+    const beacon = route.kind === "relay" ? route.beacon : undefined;
+    if (beacon !== undefined) {
+      const { relays } = this.#sender;
+      peer.relay.noteHeard(beacon, { relays, wasSilent, isTraffic: !isControl, now });
+    }
+    if (wasSilent) this.#events.push({ type: "heard_again", peer: peer.node });
+    if (!isControl) this.#silence.noteHeard(peer, now);
     const token = isControl ? probeAnswer(packet) : undefined;
     if (token !== undefined) {
       if (!peer.paths.handleAnswer(token, now, route)) {
         this.#traversal.handleAnswer(peer, { token, from: route }, now);
       }
+      if (beacon !== undefined) peer.relay.handleAnswer(token, beacon, now);
       this.#keeper.rearm(peer);
     } else if (isControl && packet.destinationPort === PORT_TRAVERSAL) {
       this.#traversal.handle(peer, packet.payload, now);

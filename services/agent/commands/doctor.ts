@@ -29,6 +29,7 @@ export const doctorCommand: Command = {
       name: "beacon",
       kind: "string",
       placeholder: "HOST:PORT",
+      repeatable: true,
       summary: "Beacon to check when no agent runs (else PILOT_BEACON, ...)",
     },
     ...PLACE_FLAGS,
@@ -73,7 +74,7 @@ async function withoutAgent(context: Context): Promise<ClientDoctor> {
   const options = resolveAgentOptions({
     ...placeSources(context),
     registry: context.flags.string("registry"),
-    beacon: context.flags.string("beacon"),
+    beacons: context.flags.has("beacon") ? context.flags.strings("beacon") : undefined,
   });
   return await examineComputer(options, context.signal);
 }

@@ -29,7 +29,8 @@ export const startCommand: Command = {
       name: "beacon",
       kind: "string",
       placeholder: "HOST:PORT",
-      summary: "Beacon (else PILOT_BEACON, config.json, 127.0.0.1:9001)",
+      repeatable: true,
+      summary: "Beacon, up to four of them (else PILOT_BEACON, config.json, 127.0.0.1:9001)",
     },
     ...PLACE_FLAGS,
     {
@@ -147,7 +148,7 @@ async function resolveOptions(context: Context): Promise<AgentOptions> {
   return resolveAgentOptions({
     ...sources,
     registry: flags.string("registry"),
-    beacon: flags.string("beacon"),
+    beacons: flags.has("beacon") ? flags.strings("beacon") : undefined,
     listen: flags.string("listen"),
     transport: flags.string("transport"),
     compatUrl: flags.string("compat-url"),
@@ -181,7 +182,7 @@ function foregroundLine(options: AgentOptions, more: { report: string; context: 
     `--socket=${options.socket}`,
     `--identity=${options.identity}`,
     `--registry=${at(options.registry)}`,
-    `--beacon=${at(options.beacon)}`,
+    ...options.beacons.map((beacon) => `--beacon=${at(beacon)}`),
     `--listen=${at(options.listen)}`,
     ...options.transport.line,
     `--hostname=${options.hostname}`,
