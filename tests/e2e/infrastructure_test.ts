@@ -1,8 +1,8 @@
 /** Registry and beacon that are not there yet, or go away: agents say so, carry on, and come back by themselves. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { befriend, type Computer, inNetwork } from "./network.ts";
-import { at, until } from "./process.ts";
+import { befriend, type Computer, freePort, inNetwork } from "./network.ts";
+import { at, DEADLINE_MS, until } from "./process.ts";
 
 async function registered(computer: Computer): Promise<boolean> {
   return at(await computer.data(["status"]), "registry", "connected") === true;
@@ -139,5 +139,28 @@ Deno.test("a killed beacon disturbs nobody who is connected already", async () =
     await a.send("agent-b", "without");
     await b.send("agent-a", "without");
     assertEquals(await b.inbox(), ["with a beacon", "without"]);
+  });
+});
+
+Deno.test("an agent with two beacons is known to both, and goes on with one when the other is killed", async () => {
+  await inNetwork({ infrastructure: false }, async (network) => {
+    await network.startRegistry();
+    const ports = [freePort(), freePort()];
+    const beacons = await Promise.all(ports.map((port) => network.startBeacon(port)));
+    const a = network.computer("agent-a");
+    await a.start("--beacon", `127.0.0.1:${ports[0]}`, "--beacon", `127.0.0.1:${ports[1]}`);
+    const seen = async () => {
+      const { beacons } = await a.data(["status"]) as { beacons: { reachable: boolean; in_use: boolean }[] };
+      return beacons;
+    };
+    await until("both answer", async () => (await seen()).filter(({ reachable }) => reachable).length === 2);
+    const used = (await seen()).findIndex(({ in_use }) => in_use);
+    await beacons[used]?.kill();
+    await until("the other one is in use", async () => {
+      const now = await seen();
+      return now[used]?.reachable === false && now[1 - used]?.in_use === true;
+      // Nothing is sent meanwhile, so that it is noticed at the next keep-alive only, after less than half a minute.
+    }, 4 * DEADLINE_MS);
+    assertEquals(at(await a.data(["status"]), "beacon", "address"), `127.0.0.1:${ports[1 - used]}`);
   });
 });

@@ -71,9 +71,9 @@ export class Network {
     return program;
   }
 
-  /** Starts a beacon, always on the same port, and waits until it serves. */
-  async startBeacon(): Promise<Program> {
-    const program = this.program(["beacon", "serve", "--listen", `127.0.0.1:${this.beacon}`]);
+  /** Starts a beacon, always on the same port unless told another one, and waits until it serves. */
+  async startBeacon(port = this.beacon): Promise<Program> {
+    const program = this.program(["beacon", "serve", "--listen", `127.0.0.1:${port}`]);
     await program.ready(/listening on/);
     return program;
   }

@@ -164,8 +164,12 @@ export class Program {
 }
 
 /** Waits until `condition` holds. @throws Error with `what` after the deadline */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS;
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  limitMs = DEADLINE_MS,
+): Promise<void> {
+  const deadline = performance.now() + limitMs;
   while (!await condition()) {
     if (performance.now() > deadline) throw new Error(`it never happens: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

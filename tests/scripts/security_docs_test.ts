@@ -52,21 +52,24 @@ function rows(markdown: string, letter: string): { readonly number: number; read
     }));
 }
 
-Deno.test("every weakness of the handshake, of the key exchange and of the transport has its row, once and in order", async () => {
+Deno.test("every weakness and every way to fail has its row, once and in order", async () => {
   const document = await Deno.readTextFile(new URL("docs/security.md", ROOT));
   const numbers = (letter: string) => rows(document, letter).map(({ number }) => number);
   assertEquals(numbers("T"), span(1, 24));
   assertEquals(numbers("W"), [...span(25, 42), ...span(1, 17)]);
+  assertEquals(numbers("B"), span(1, 21));
+  assertEquals(numbers("F"), span(1, 21));
 });
 
 Deno.test("every row says what the weakness is, what is done, and which test proves it", async () => {
   const document = await Deno.readTextFile(new URL("docs/security.md", ROOT));
-  for (const letter of ["T", "W"]) {
+  for (const letter of ["T", "W", "B", "F"]) {
     for (const { number, cells } of rows(document, letter)) {
       const [weakness = "", remedy = "", proof = ""] = cells;
       assertEquals(cells.length, 3, `${letter}-${number}`);
       assert(weakness !== "" && remedy !== "", `${letter}-${number} is empty`);
-      assert(citations(proof).length > 0, `${letter}-${number} cites no test`);
+      const isOpen = proof === "" && remedy.includes("Not yet");
+      assert(isOpen || citations(proof).length > 0, `${letter}-${number} cites no test`);
     }
   }
 });
