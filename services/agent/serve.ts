@@ -128,7 +128,7 @@ export async function serveAgent(
       response: (message) => access.act((node, now) => node.trust.handleRelayedResponse(message, now)),
     },
   });
-  let mapped: PortMappingKeeper | undefined;
+  let mapped: PortMappingKeeper | undefined = undefined;
   const agent: Agent = new Agent({
     access,
     registration,
