@@ -101,7 +101,7 @@ export class Lab {
   get places(): readonly string[] {
     return [
       ...["--registry", `${this.server}:${REGISTRY_PORT}`, "--beacon", `${this.server}:${BEACON_PORT}`],
-      ...["--tls-ca", this.#certificate.certificate],
+      ...["--tls-ca", this.#certificate.authority],
     ];
   }
 
