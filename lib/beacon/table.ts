@@ -16,6 +16,8 @@ export const EXPIRY_MS = 120_000;
 /** A second message this much later, from the same endpoint, shows that somebody is there. */
 const CONFIRM_AFTER_MS = 1000;
 const MAX_ENDPOINTS = 2;
+/** No living node is silent for longer: the longest Discover interval there is, 30 s, and a delay. */
+const OVERDUE_MS = 32_000;
 
 /** An endpoint that claimed a node ID. */
 export interface Claim {
@@ -107,7 +109,8 @@ export class NodeTable {
 
   #add(node: number, step: { sighting: Sighting; claims: Claim[]; now: Instant }): Learned {
     const { sighting, now } = step;
-    const fresh = step.claims.filter((claim) => isFresh(claim, now));
+    const known = step.claims.filter((claim) => isFresh(claim, now));
+    const fresh = known.length < MAX_ENDPOINTS ? known : withoutFormerLife(known, sighting.endpoint, now);
     if (fresh.length >= MAX_ENDPOINTS) return "refused";
     const isNew = step.claims.length === 0;
     if (isNew && !this.#makeRoom()) return "full";
@@ -143,6 +146,17 @@ export class NodeTable {
 /** Whether the endpoint was heard of lately. */
 export function isFresh(claim: Claim, now: Instant): boolean {
   return now - claim.seen < FRESH_MS;
+}
+
+/**
+ * Without the endpoint that `newcomer` may have had before: at the same address, as of a node that was started again
+ * behind its NAT, and silent for longer than a living node would be.
+ */
+function withoutFormerLife(claims: readonly Claim[], newcomer: Endpoint, now: Instant): readonly Claim[] {
+  const former = claims.find(({ endpoint, seen }) =>
+    endpoint.host === newcomer.host && now - seen > OVERDUE_MS
+  );
+  return claims.filter((claim) => claim !== former);
 }
 
 function lastSeen(claims: readonly Claim[]): Instant {

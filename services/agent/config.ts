@@ -48,6 +48,8 @@ export interface AgentOptions {
   readonly identity: string;
   /** The trust book, next to the identity it belongs to. */
   readonly trust: string;
+  /** The file with the UDP port used last. */
+  readonly udpPort: string;
   /** Messages that arrived. */
   readonly inbox: string;
   /** Files that arrived. */
@@ -140,6 +142,7 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
     socket: resolveSocket(flags, { home: paths.home, configured: file.socket }),
     identity,
     trust: `${parentFolder(identity)}/trust.json`,
+    udpPort: paths.udpPort,
     inbox: paths.inbox,
     received: paths.received,
     registry: hostPort(

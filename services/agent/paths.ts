@@ -16,6 +16,8 @@ export interface HomePaths {
   readonly config: string;
   readonly identity: string;
   readonly pid: string;
+  /** The UDP port used last. */
+  readonly udpPort: string;
   readonly log: string;
   readonly inbox: string;
   readonly received: string;
@@ -54,6 +56,7 @@ export function homePaths(home: string): HomePaths {
     config: `${home}/config.json`,
     identity: `${home}/identity.key`,
     pid: `${home}/pilot.pid`,
+    udpPort: `${home}/udp-port`,
     log: `${home}/pilot.log`,
     inbox: `${home}/inbox`,
     received: `${home}/received`,

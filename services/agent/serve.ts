@@ -22,6 +22,7 @@ import { BeaconNames } from "./beacons.ts";
 import type { AgentOptions } from "./config.ts";
 import { Inbox } from "./inbox.ts";
 import { watchLocalEndpoints } from "./local_endpoints.ts";
+import { bindAgain, rememberPort } from "./last_port.ts";
 import { serveLocal } from "./local/serve.ts";
 import { keepPortMapped, type PortMappingKeeper } from "./port_mapping.ts";
 import { Registration } from "./registration.ts";
@@ -68,15 +69,16 @@ export async function serveAgent(
     ...(maxDatagram === undefined ? {} : { maxDatagram }),
     ...(trust === undefined ? {} : { trust }),
   });
-  const driver = UdpDriver.bind(node, {
-    host: options.listen.host === "" ? "0.0.0.0" : options.listen.host,
-    port: options.listen.port,
-    clock,
-    // Path MTU discovery wants probes that are too long to be lost.
-    dontFragment: true,
-    divert: (transmit) => transport.divert(transmit),
-    onEvent: (event) => agent.handle(event),
-  });
+  const driver = await bindAgain(options.udpPort, options.listen.port, (port) =>
+    UdpDriver.bind(node, {
+      host: options.listen.host === "" ? "0.0.0.0" : options.listen.host,
+      port,
+      clock,
+      // Path MTU discovery wants probes that are too long to be lost.
+      dontFragment: true,
+      divert: (transmit) => transport.divert(transmit),
+      onEvent: (event) => agent.handle(event),
+    }));
   const access = {
     node,
     act: <Result>(step: (node: Node, now: number) => Result): Result => {
@@ -180,6 +182,7 @@ export async function serveAgent(
     hooks.failed(error);
     stopping.abort();
   });
+  await rememberPort(options.udpPort, driver.endpoint.port);
   transport.start();
   mapped = keepPortMapped({
     mode: transport.usesUdp ? options.portMapping : "off",

@@ -29,6 +29,21 @@ Deno.test("table: beside a fresh endpoint a second one is kept, a third one refu
   assertEquals(table.learn(1, { endpoint: at(3) }, 10 + FRESH_MS), "contested");
 });
 
+Deno.test("table: a third endpoint takes the place of a silent one at the same address, of no other", () => {
+  const table = new NodeTable(10);
+  const life = (port: number) => ({ endpoint: { host: "203.0.113.1", port } });
+  table.learn(1, life(1), 0);
+  table.learn(1, life(2), 20_000);
+  assertEquals(table.learn(1, life(3), 30_000), "refused");
+  assertEquals(table.learn(1, { endpoint: at(2) }, 40_000), "refused");
+  assertEquals(table.learn(1, life(3), 40_000), "contested");
+  assertEquals(table.claims(1, 40_000).map((claim) => claim.endpoint.port), [2, 3]);
+  // Who goes on renewing keeps the place.
+  table.learn(1, life(2), 60_000);
+  table.learn(1, life(3), 60_000);
+  assertEquals(table.learn(1, life(4), 70_000), "refused");
+});
+
 Deno.test("table: the same address with another port is another endpoint", () => {
   const table = new NodeTable(10);
   table.learn(1, { endpoint: { host: "203.0.113.1", port: 1 } }, 0);

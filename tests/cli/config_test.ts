@@ -50,6 +50,7 @@ Deno.test("one home decides all files", async () => {
       socket: `${home}/pilot.sock`,
       identity: `${home}/identity.key`,
       trust: `${home}/trust.json`,
+      udpPort: `${home}/udp-port`,
       inbox: `${home}/inbox`,
       received: `${home}/received`,
       registry: { host: "127.0.0.1", port: 9000 },
