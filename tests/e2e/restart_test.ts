@@ -54,7 +54,7 @@ Deno.test("agent stop leaves no process, no socket and no pid file", async () =>
     assertEquals([stopped.code, stopped.stdout], [0, `agent stopped (pid ${pid})\n`]);
     assertEquals(processesNaming(a.home), []);
     const left = [...Deno.readDirSync(a.home)].map(({ name }) => name).sort();
-    assertEquals(left, ["identity.key", "pilot.log"]);
+    assertEquals(left, ["identity.key", "pilot.log", "udp-port"]);
 
     const again = await a.refused(["agent", "stop"]);
     assertEquals(again.code, "not_running");
