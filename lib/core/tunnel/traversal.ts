@@ -135,8 +135,9 @@ export class Traversal {
     this.#watch(peer, now);
   }
 
-  /** A peer is in use again after a while. */
-  wake(peer: Peer, now: Instant): void {
+  /** Traffic with a peer. After a while without, where the two are may have changed. */
+  noteTraffic(peer: Peer, now: Instant): void {
+    if (!peer.hasSession || peer.paths.isActive(now)) return;
     this.#exchange.wake(peer, now);
     this.#watch(peer, now);
   }

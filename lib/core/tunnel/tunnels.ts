@@ -1,11 +1,10 @@
 /**
- * The encrypted lines to all peers: sealing and opening, choice of path, liveness.
+ * The encrypted lines to all peers: who they lead to, how they are opened, kept and given up.
  */
 
 import type { Endpoint } from "../../wire/endpoint.ts";
-import { decodePacket, type Packet, Protocol } from "../../wire/packet.ts";
-import { decodeFrame } from "../../wire/tunnel.ts";
-import { PEER_ACTIVE_MS, PORT_TRAVERSAL } from "../constants.ts";
+import type { Packet } from "../../wire/packet.ts";
+import { PEER_ACTIVE_MS } from "../constants.ts";
 import { Fifo } from "../fifo.ts";
 import type { Relay } from "../beacons.ts";
 import type { Instant, Transmit } from "../machine.ts";
@@ -14,6 +13,7 @@ import { ViaNumbers } from "../via.ts";
 import type { OwnCandidates } from "./candidates.ts";
 import { type CeilingOptions, DATAGRAM_OVERHEAD, datagramCeiling } from "./ceiling.ts";
 import type { TunnelEvent } from "./event.ts";
+import { FrameReceiver } from "./frame_receiver.ts";
 import { FrameSlab } from "./frame_slab.ts";
 import { type ExchangeOptions, KeyExchange } from "./key_exchange.ts";
 import { PathKeeper } from "./path_keeper.ts";
@@ -21,9 +21,7 @@ import { type CandidateSource, RELAY, type Route } from "./path.ts";
 import type { Peer, PeerContext } from "./peer.ts";
 import { PeerTable } from "./peer_table.ts";
 import { BASE_DATAGRAM } from "./pmtu.ts";
-import { probeAnswer } from "./probe.ts";
 import { FrameSender } from "./sender.ts";
-import type { SealedFrame } from "./session.ts";
 import { SilenceWatch } from "./silence.ts";
 import { TunnelStats } from "./stats.ts";
 import { Traversal, type TraversalState } from "./traversal.ts";
@@ -54,11 +52,11 @@ const RECOVERY_EXCHANGES = 64;
 /** The encrypted lines to all peers of one node. */
 export class Tunnels {
   readonly stats = new TunnelStats();
-  readonly #options: TunnelOptions;
   readonly #peers: PeerTable;
   /** When an exchange under way is repeated. */
   readonly #timers = new Timers<number>();
   readonly #sender: FrameSender;
+  readonly #receiver: FrameReceiver;
   readonly #events = new Fifo<TunnelEvent>();
   readonly #exchange: KeyExchange;
   readonly #keeper: PathKeeper;
@@ -69,7 +67,6 @@ export class Tunnels {
 
   /** @throws RangeError when datagrams are to be held below what every path carries */
   constructor(options: TunnelOptions) {
-    this.#options = options;
     if (options.maxDatagram !== undefined && options.maxDatagram < BASE_DATAGRAM) {
       throw new RangeError(`datagrams cannot be held to less than ${BASE_DATAGRAM} bytes`);
     }
@@ -114,6 +111,13 @@ export class Tunnels {
       noteSession: (peer, now) => keeper.noteSession(peer, now),
       schedule: (peer, at) => this.#timers.set(peer.node, at),
       agreed: (peer, now) => this.#agreed(peer, now),
+    });
+    this.#receiver = new FrameReceiver({
+      ...{ self, stats, peer, sender, keeper, emit },
+      relayOnly: () => this.#relayOnly,
+      exchange: this.#exchange,
+      silence: this.#silence,
+      traversal: this.#traversal,
     });
   }
 
@@ -170,13 +174,13 @@ export class Tunnels {
   send(node: number, packet: Packet, now: Instant): void {
     const peer = this.#peers.ensure(node, now);
     peer.usedAt = now;
-    this.#noteTraffic(peer, now);
+    this.#traversal.noteTraffic(peer, now);
     if (peer.mustRekey) peer.forgetKeys();
     if (!peer.hasSession) {
       peer.queue(packet);
       return this.#exchange.start(peer, now);
     }
-    const routes = peer.paths.routes(now, this.#hasRelay);
+    const routes = peer.paths.routes(now, this.#sender.hasRelay);
     this.#sender.send(peer, packet, routes, now);
     const size = packet.payload.length + DATAGRAM_OVERHEAD;
     const due = peer.paths.noteSent(routes, now, size);
@@ -304,21 +308,7 @@ export class Tunnels {
     route: Route,
     options: { readonly claimed?: number; readonly now: Instant },
   ): void {
-    if (this.#relayOnly && route.kind === "direct") return this.stats.drop("relay_only");
-    const frame = decodeFrame(data);
-    if (typeof frame === "string") {
-      return this.stats.drop(frame === "short" ? "frame_short" : "frame_unknown");
-    }
-    if (frame.kind === "punch") return this.stats.count("punches_in");
-    if (frame.kind === "plain") return this.stats.drop("plaintext");
-    if (options.claimed !== undefined && options.claimed !== frame.sender) {
-      return this.stats.drop("relay_mismatch");
-    }
-    if (frame.sender === this.#options.self()) return this.stats.drop("own_frame");
-    const { now } = options;
-    if (frame.kind === "unauthenticated") this.#exchange.handleKeyRequest(frame.sender, route, now);
-    else if (frame.kind === "authenticated") this.#exchange.handle(frame, route, now);
-    else this.#handleSealed(frame.sender, frame, { route, size: data.length, now });
+    this.#receiver.handle(data, route, options);
   }
 
   handleTimeout(now: Instant): void {
@@ -344,15 +334,6 @@ export class Tunnels {
     return this.#events.shift();
   }
 
-  get #hasRelay(): boolean {
-    return this.#sender.hasRelay;
-  }
-
-  /** Traffic after a while without: where the two are may have changed. */
-  #noteTraffic(peer: Peer, now: Instant): void {
-    if (peer.hasSession && !peer.paths.isActive(now)) this.#traversal.wake(peer, now);
-  }
-
   #agreed(peer: Peer, now: Instant): void {
     peer.told.since ??= now;
     peer.paths.startProbing(now);
@@ -361,71 +342,8 @@ export class Tunnels {
     this.#traversal.begin(peer, now);
   }
 
-  /** Authenticate, then judge the counter, then the addresses, and only then touch any state. */
-  #handleSealed(
-    sender: number,
-    frame: SealedFrame,
-    at: { readonly route: Route; readonly size: number; readonly now: Instant },
-  ): void {
-    const { route, now } = at;
-    const peer = this.#peers.get(sender);
-    const wasSilent = peer !== undefined && peer.repairs > 0;
-    const opened = peer?.open(frame, now) ?? "undecryptable";
-    if (peer === undefined || opened === "undecryptable") {
-      return this.#exchange.handleUndecryptable(sender, route, now);
-    }
-    if (opened === "replay") return this.stats.drop("replay");
-    if (opened === "exhausted") {
-      peer.forgetKeys();
-      return this.#exchange.start(peer, now);
-    }
-    const packet = decodePacket(opened.plaintext, IN_SEALED_FRAME);
-    if (typeof packet === "string") return this.stats.drop(`packet_${packet}`);
-    const refusal = refusalOf(packet, { peer: peer.node, self: this.#options.self() });
-    if (refusal !== undefined) return this.stats.drop(refusal);
-    this.stats.received(at.size);
-    peer.usedAt = now;
-    const isControl = packet.protocol === Protocol.CONTROL;
-    if (!isControl) this.#noteTraffic(peer, now);
-    const arrival = { traffic: !isControl, size: at.size };
-    if (peer.paths.noteReceived(route, now, arrival)) this.#keeper.arm(peer, now);
-    this.#keeper.noteSession(peer, now);
-    const beacon = route.kind === "relay" ? route.beacon : undefined;
-    if (beacon !== undefined) {
-      const { relays } = this.#sender;
-      peer.relay.noteHeard(beacon, { relays, wasSilent, isTraffic: !isControl, now });
-    }
-    if (wasSilent) this.#events.push({ type: "heard_again", peer: peer.node });
-    if (!isControl) this.#silence.noteHeard(peer, now);
-    const token = isControl ? probeAnswer(packet) : undefined;
-    if (token !== undefined) {
-      if (!peer.paths.handleAnswer(token, now, route)) {
-        this.#traversal.handleAnswer(peer, { token, from: route }, now);
-      }
-      if (beacon !== undefined) peer.relay.handleAnswer(token, beacon, now);
-      this.#keeper.rearm(peer);
-    } else if (isControl && packet.destinationPort === PORT_TRAVERSAL) {
-      this.#traversal.handle(peer, packet.payload, now);
-    } else this.#events.push({ type: "packet", peer: peer.node, packet, route });
-    this.#keeper.tell(peer, now);
-    if (peer.probeAt === Infinity) this.#keeper.rearm(peer);
-  }
-
   #everywhere(peer: Peer): Route[] {
     const direct = peer.paths.candidates();
-    return this.#hasRelay ? [...direct, RELAY] : direct;
+    return this.#sender.hasRelay ? [...direct, RELAY] : direct;
   }
 }
-
-/** A peer may only speak for itself and to us. Old keep-alives, empty pings, name no source. */
-function refusalOf(
-  packet: Packet,
-  ends: { readonly peer: number; readonly self: number },
-): string | undefined {
-  const { source, destination } = packet;
-  const isKeepalive = packet.protocol === Protocol.CONTROL && packet.payload.length === 0;
-  if (source.node !== ends.peer && !(isKeepalive && source.node === 0)) return "spoofed_source";
-  return destination.node !== ends.self && !isKeepalive ? "wrong_destination" : undefined;
-}
-
-const IN_SEALED_FRAME = { zeroMeansNone: true } as const;
