@@ -4,27 +4,25 @@
  */
 
 import type { Instant, Machine, RandomSource, Transmit } from "../core/machine.ts";
-import { BROADCAST_NODE } from "../wire/address.ts";
-import { type BeaconInput, BeaconType, decodeBeacon, encodeBeacon, MAX_SYNC_NODES } from "../wire/beacon.ts";
-import { type Endpoint, sameEndpoint } from "../wire/endpoint.ts";
+import { BeaconType, decodeBeacon, MAX_SYNC_NODES } from "../wire/beacon.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
 import { ExamineType } from "../wire/examine.ts";
-import { decodeFrame } from "../wire/tunnel.ts";
 import { type BeaconLimits, Budgets, DEFAULT_LIMITS } from "./budget.ts";
+import { Dispatch } from "./dispatch.ts";
 import type { BeaconEvent } from "./event.ts";
 import { answerExamine } from "./examine.ts";
 import { Mesh } from "./mesh.ts";
-import { Outbox } from "./outbox.ts";
-import { delivery, type RelayStep } from "./relay_step.ts";
-import { type Session, Sessions } from "./sessions.ts";
-import { BeaconSockets, type ListenAddress } from "./sockets.ts";
 import { answerMeshPunch, forwardPunch, type MeshPunch, type Order, punchCommand } from "./mesh_punch.ts";
+import type { BeaconParts } from "./parts.ts";
+import { Relay } from "./relay.ts";
+import { Sessions } from "./sessions.ts";
+import { noteSighting } from "./sighting.ts";
+import { BeaconSockets, type ListenAddress } from "./sockets.ts";
 import { type BeaconStats, newStats } from "./stats.ts";
-import { type Claim, isFresh, NodeTable, type Sighting } from "./table.ts";
+import { isFresh, NodeTable } from "./table.ts";
 
 /** How often peers are told of the local nodes, in milliseconds; each interval is up to a tenth shorter or longer. */
 const SYNC_INTERVAL_MS = 10_000;
-/** A session not heard of for this long has missed a ping of 30 s: what goes there is tried elsewhere as well. */
-const QUIET_SESSION_MS = 45_000;
 
 /** What a beacon starts from. */
 export interface BeaconOptions {
@@ -49,8 +47,10 @@ export class Beacon implements Machine<BeaconEvent> {
   readonly #budgets: Budgets;
   readonly #stats = newStats();
   readonly #sessions: Sessions;
-  readonly #out = new Outbox<Transmit>();
-  readonly #frames = new Outbox<Extract<BeaconEvent, { type: "frame" }>>();
+  readonly #dispatch = new Dispatch(this.#stats);
+  /** All of them together. */
+  readonly #parts: BeaconParts;
+  readonly #relay: Relay;
   readonly #replaced: number[] = [];
   #nextSync: Instant = 0;
 
@@ -63,12 +63,22 @@ export class Beacon implements Machine<BeaconEvent> {
     this.#mesh = new Mesh(options.peers ?? []);
     this.#sockets = new BeaconSockets(options.addresses ?? []);
     this.#budgets = new Budgets(limits);
+    this.#parts = {
+      nodes: this.#nodes,
+      sessions: this.#sessions,
+      mesh: this.#mesh,
+      sockets: this.#sockets,
+      budgets: this.#budgets,
+      stats: this.#stats,
+      dispatch: this.#dispatch,
+    };
+    this.#relay = new Relay(this.#parts);
   }
 
   /** A copy of the counters. */
   get stats(): Readonly<BeaconStats> {
-    const queued = this.#out.length + this.#frames.length;
-    return { ...this.#stats, nodes: this.#nodes.size, sessions: this.#sessions.size, queued };
+    const sizes = { nodes: this.#nodes.size, sessions: this.#sessions.size, queued: this.#dispatch.length };
+    return { ...this.#stats, ...sizes };
   }
 
   /** The peer beacons now in use. */
@@ -85,8 +95,8 @@ export class Beacon implements Machine<BeaconEvent> {
   notify(node: number, reason: number, now: Instant): boolean {
     const claims = this.#nodes.claims(node, now);
     const session = this.#sessions.of(node);
-    for (const { endpoint, via } of claims) this.#send(endpoint, { kind: "notify", reason }, via);
-    if (session !== undefined) this.#sendFrame(session, { kind: "notify", reason });
+    for (const { endpoint, via } of claims) this.#dispatch.send(endpoint, { kind: "notify", reason }, via);
+    if (session !== undefined) this.#dispatch.sendFrame(session, { kind: "notify", reason });
     const isHere = claims.length > 0 || session !== undefined;
     if (isHere) this.#stats.notified++;
     return isHere;
@@ -122,9 +132,8 @@ export class Beacon implements Machine<BeaconEvent> {
     if (typeof message === "string") this.#stats.malformed++;
     else if (message.kind === "discover" || message.kind === "discover_ex") {
       session.wantsDestination = message.kind === "discover_ex";
-    } else if (message.kind !== "relay" || message.sender !== session.node) this.#stats.framesRefused++;
-    else if (!this.#budgets.mayRelay(session.host, data.length, now)) this.#stats.relaysLimited++;
-    else this.#pass({ ...message, data, now }, { fromPeer: false });
+    } else if (message.kind === "relay") this.#relay.handleFrame(session, { ...message, data, now });
+    else this.#stats.framesRefused++;
   }
 
   handleDatagram(from: Endpoint, data: Uint8Array, now: Instant, via = 0): void {
@@ -150,7 +159,7 @@ export class Beacon implements Machine<BeaconEvent> {
       case "punch_request":
         return this.#punch(from, { ...message, via, now });
       case "relay":
-        return this.#relay(from, { ...message, data, via, now });
+        return this.#relay.handleDatagram(from, { ...message, data, via, now });
       case "mesh_punch":
         return this.#meshPunch(from, { ...message, via, now });
       case "sync":
@@ -173,7 +182,11 @@ export class Beacon implements Machine<BeaconEvent> {
       const seen = this.#nodes.freshNodes(MAX_SYNC_NODES, now);
       const nodes = [...new Set([...this.#sessions.nodes(), ...seen])].slice(0, MAX_SYNC_NODES);
       for (const peer of this.#mesh.peers) {
-        this.#send(peer, { kind: "sync", beacon: this.#id, nodes }, this.#sockets.towards(peer.host));
+        this.#dispatch.send(
+          peer,
+          { kind: "sync", beacon: this.#id, nodes },
+          this.#sockets.towards(peer.host),
+        );
       }
     }
     const [byte = 0] = this.#random(new Uint8Array(1));
@@ -181,7 +194,7 @@ export class Beacon implements Machine<BeaconEvent> {
   }
 
   pollTransmit(): Transmit | undefined {
-    return this.#out.shift();
+    return this.#dispatch.pollTransmit();
   }
 
   pollTimeout(): Instant {
@@ -190,28 +203,28 @@ export class Beacon implements Machine<BeaconEvent> {
 
   pollEvent(): BeaconEvent | undefined {
     const session = this.#replaced.shift();
-    return session === undefined ? this.#frames.shift() : { type: "replaced", session };
+    return session === undefined ? this.#dispatch.pollFrame() : { type: "replaced", session };
   }
 
   #examine(from: Endpoint, arrival: { data: Uint8Array; via: number; now: Instant }): void {
-    const desk = { sockets: this.#sockets, budgets: this.#budgets, stats: this.#stats };
-    const answer = answerExamine(desk, from, arrival);
-    if (answer !== undefined) this.#transmit(answer);
+    const answer = answerExamine(this.#parts, from, arrival);
+    if (answer !== undefined) this.#dispatch.transmit(answer);
   }
 
   #discover(from: Endpoint, message: { kind: string; node: number; via: number; now: Instant }): void {
     const { node, via, now } = message;
     const allowed = this.#budgets.mayDiscover(from.host, now);
     // Renewing what is known costs nothing, so a flood from the same address does not make nodes expire.
-    if (allowed || this.#isAt(node, from, now)) {
-      this.#learn(node, { endpoint: from, via, wantsDestination: message.kind === "discover_ex" }, now);
+    if (allowed || this.#nodes.isAt(node, from, now)) {
+      const wantsDestination = message.kind === "discover_ex";
+      noteSighting(this.#parts, node, { endpoint: from, via, wantsDestination, now });
     }
     if (!allowed) {
       this.#stats.discoversLimited++;
       return;
     }
     this.#stats.discovers++;
-    this.#send(from, { kind: "discover_reply", endpoint: from }, via);
+    this.#dispatch.send(from, { kind: "discover_reply", endpoint: from }, via);
   }
 
   #punch(from: Endpoint, message: { requester: number; target: number; via: number; now: Instant }): void {
@@ -220,7 +233,7 @@ export class Beacon implements Machine<BeaconEvent> {
       this.#stats.punchesLimited++;
       return;
     }
-    const believed = this.#learn(requester, { endpoint: from, via, confirms: true }, now);
+    const believed = noteSighting(this.#parts, requester, { endpoint: from, via, confirms: true, now });
     const targets = believed && requester !== target ? this.#nodes.claims(target, now) : [];
     const owner = believed && requester !== target ? this.#mesh.ownerOf(target, now) : undefined;
     if (owner !== undefined && !targets.some((claim) => isFresh(claim, now))) {
@@ -251,110 +264,6 @@ export class Beacon implements Machine<BeaconEvent> {
   }
 
   #carryOut(orders: readonly Order[]): void {
-    for (const { endpoint, message, via } of orders) this.#send(endpoint, message, via);
+    for (const { endpoint, message, via } of orders) this.#dispatch.send(endpoint, message, via);
   }
-
-  #relay(from: Endpoint, message: RelayArrival): void {
-    const fromPeer = this.#mesh.isPeer(from);
-    if (fromPeer || this.#admits(from, message)) this.#pass(message, { fromPeer });
-  }
-
-  /** Brings a frame to where its destination is. */
-  #pass(message: RelayStep, { fromPeer }: { readonly fromPeer: boolean }): void {
-    const { destination, frame, now } = message;
-    const session = this.#sessions.of(destination);
-    const claims = this.#nodes.claims(destination, now);
-    if (session !== undefined) {
-      this.#countRelayed(message);
-      this.#sendFrame(session, delivery(message, session));
-      // A connection may have died unnoticed after its node has found another way.
-      const isAlive = now - session.heard < QUIET_SESSION_MS;
-      if (isInTheClear(frame) || (isAlive && !claims.some((claim) => claim.seen > session.heard))) return;
-    }
-    const owner = fromPeer ? undefined : this.#mesh.ownerOf(destination, now);
-    if (claims.some((claim) => isFresh(claim, now)) || (claims.length > 0 && owner === undefined)) {
-      this.#deliver(claims, message);
-    } else if (owner !== undefined) {
-      this.#stats.forwarded++;
-      this.#countRelayed(message);
-      this.#transmit({ to: owner, data: message.data, via: this.#sockets.towards(owner.host) });
-    } else if (session === undefined) {
-      this.#stats.relaysUnknown++;
-    }
-  }
-
-  /** Whether a node's frame is relayed: within the budget of its source, and from where its claimed sender is. */
-  #admits(from: Endpoint, message: RelayArrival): boolean {
-    const { sender, via, now } = message;
-    if (!this.#budgets.mayRelay(from.host, message.data.length, now)) {
-      this.#stats.relaysLimited++;
-      return false;
-    }
-    if (this.#isAt(sender, from, now)) {
-      this.#learn(sender, { endpoint: from, via, confirms: true }, now);
-      return true;
-    }
-    // An unknown sender's only Discover may have been lost; a known one elsewhere may have been moved by its NAT.
-    const isElsewhere = this.#sessions.of(sender) !== undefined || this.#nodes.claims(sender, now).length > 0;
-    if (!isElsewhere) return true;
-    if (this.#budgets.mayRelayImplausibly(from.host, now)) return true;
-    this.#stats.relaysImplausible++;
-    return false;
-  }
-
-  #deliver(claims: readonly Claim[], message: RelayStep): void {
-    const { destination, frame, now } = message;
-    // Frames in the clear go to the older claim only: the other one may be a thief's.
-    const oneOnly = claims.length > 1 && isInTheClear(frame);
-    for (const claim of oneOnly ? claims.slice(0, 1) : claims) {
-      if (!claim.confirmed && !this.#budgets.mayReachUnconfirmed(destination, now)) {
-        this.#stats.relaysLimited++;
-        continue;
-      }
-      this.#countRelayed(message);
-      this.#send(claim.endpoint, delivery(message, claim), claim.via);
-    }
-  }
-
-  #countRelayed(message: RelayStep): void {
-    this.#stats.relayed++;
-    this.#stats.relayedBytes += message.frame.length;
-  }
-
-  /** Notes a sighting; whether the node is now believed to be there. Nodes without an ID are nobody's. */
-  #learn(node: number, sighting: Sighting, now: Instant): boolean {
-    if (node === 0 || node === BROADCAST_NODE) return false;
-    const learned = this.#nodes.learn(node, sighting, now);
-    if (learned === "contested") this.#stats.contested++;
-    if (learned !== "refused" && learned !== "full") return true;
-    this.#stats.claimsRefused++;
-    return false;
-  }
-
-  #isAt(node: number, endpoint: Endpoint, now: Instant): boolean {
-    return this.#nodes.claims(node, now).some((claim) => sameEndpoint(claim.endpoint, endpoint));
-  }
-
-  #send(to: Endpoint, message: BeaconInput, via: number): void {
-    this.#transmit({ to, data: encodeBeacon(message), via });
-  }
-
-  #sendFrame(session: Session, message: BeaconInput): void {
-    const data = encodeBeacon(message);
-    if (!this.#frames.push({ type: "frame", session: session.id, data })) this.#stats.overflows++;
-  }
-
-  #transmit(transmit: Transmit): void {
-    if (!this.#out.push(transmit)) this.#stats.overflows++;
-  }
-}
-
-/** A frame that came by a socket. */
-interface RelayArrival extends RelayStep {
-  readonly via: number;
-}
-
-function isInTheClear(frame: Uint8Array): boolean {
-  const decoded = decodeFrame(frame);
-  return typeof decoded !== "string" && decoded.kind === "plain";
 }

@@ -83,6 +83,11 @@ export class NodeTable {
     return fresh.length > 0 ? fresh : alive;
   }
 
+  /** Whether a node is at `endpoint`, as far as is known. */
+  isAt(node: number, endpoint: Endpoint, now: Instant): boolean {
+    return this.claims(node, now).some((claim) => sameEndpoint(claim.endpoint, endpoint));
+  }
+
   /** At most `limit` nodes seen lately, the latest first. */
   freshNodes(limit: number, now: Instant): number[] {
     const fresh: { node: number; seen: Instant }[] = [];
