@@ -7,8 +7,7 @@ import type { ClientTrace } from "../../lib/client/trace.ts";
 import { natType } from "../../lib/core/nat/behaviour.ts";
 import type { Node } from "../../lib/core/node.ts";
 import type { NodeEvent } from "../../lib/core/node_event.ts";
-import { type Address, BROADCAST_NODE, formatAddress } from "../../lib/wire/address.ts";
-import { encodeBase64 } from "../../lib/wire/bytes.ts";
+import type { Address } from "../../lib/wire/address.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import { MAX_PAYLOAD } from "../../lib/wire/packet.ts";
 import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
@@ -24,21 +23,22 @@ import type {
   PeerPaths,
   TrustOutcome,
 } from "./api.ts";
+import { checkPeer, explainFailure, unreached } from "./dial_refusal.ts";
 import { examineAgent } from "./doctor.ts";
 import { EventHub, eventsOf, type EventSource } from "./events.ts";
 import { type AgentParts, describeAgent, describeBeacons, describeHealth } from "./info.ts";
+import { NameMemory } from "./name_memory.ts";
 import type { Registration } from "./registration.ts";
 import { reportPaths } from "./report.ts";
 import type { CompatPlace } from "./report_facts.ts";
 import { tracePaths } from "./report_trace.ts";
 import { type NodeAccess, Streams } from "./streams.ts";
+import { TrustCalls } from "./trust_calls.ts";
 import type { TrustSaver } from "./trust_saver.ts";
 import { TrustWaiters } from "./trust_waiters.ts";
 
 /** Largest datagram taken: what an IPv4 datagram holds, less every header around it. */
 const MAX_DATAGRAM = MAX_PAYLOAD - 135;
-/** How long a trust request may take to leave before the operator is told that it is under way, milliseconds. */
-const REQUEST_LEAVES_MS = 2_000;
 
 /** What an agent is made of. */
 export interface AgentOptions extends AgentParts {
@@ -63,21 +63,24 @@ export class Agent implements AgentApi {
   readonly #receivers = new Set<(datagram: AgentDatagram) => void>();
   readonly #trustWaiters: TrustWaiters;
   readonly #events = new EventHub();
-  /** Hostnames seen in answers of the registry. */
-  readonly #names = new Map<number, string>();
+  readonly #names: NameMemory;
+  readonly #trust: TrustCalls;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#access = options.access;
     this.#streams = new Streams(options.access);
-    this.#trustWaiters = new TrustWaiters((peer) => this.#node.trust.isTrusted(peer));
+    const isTrusted = (peer: number) => this.#node.trust.isTrusted(peer);
+    this.#trustWaiters = new TrustWaiters(isTrusted);
+    this.#names = new NameMemory(isTrusted);
+    this.#trust = new TrustCalls({ ...options, waiters: this.#trustWaiters, names: this.#names });
   }
 
   get #node(): Node {
     return this.#access.node;
   }
 
-  readonly info = (): AgentInfo => describeAgent(this.#options, this.#names);
+  readonly info = (): AgentInfo => describeAgent(this.#options, this.#names.all);
 
   readonly health = (): AgentHealth => describeHealth(this.#options, this.#streams.count);
 
@@ -104,23 +107,11 @@ export class Agent implements AgentApi {
     port: number,
     options: { readonly signal: AbortSignal },
   ): Promise<AgentStream> {
-    this.#checkPeer(remote.node);
+    checkPeer(this.#node, this.#options.registration, remote.node);
     try {
       return await this.#streams.dial(remote, port, options);
     } catch (error) {
-      // Silence is how a private node says no. With a request unanswered on either side, that is what it means.
-      const { trust } = this.#node;
-      const unanswered = !trust.isTrusted(remote.node) &&
-        (trust.awaits(remote.node) || trust.pending().some(({ node }) => node === remote.node));
-      if (!unanswered || !(error instanceof PilotError) || error.code !== "timeout") throw error;
-      throw new PilotError(
-        "not_trusted",
-        `the trust request between this agent and node ${remote.node} waits`,
-        {
-          hint: "the side that was asked accepts with: pilot trust add",
-          cause: error,
-        },
-      );
+      throw explainFailure(this.#node, remote.node, error);
     }
   }
 
@@ -133,7 +124,7 @@ export class Agent implements AgentApi {
   }
 
   sendDatagram(remote: Address, port: number, data: Uint8Array): Promise<void> {
-    this.#checkPeer(remote.node);
+    checkPeer(this.#node, this.#options.registration, remote.node);
     if (data.length > MAX_DATAGRAM) {
       throw new PilotError(
         "too_large",
@@ -149,78 +140,37 @@ export class Agent implements AgentApi {
     return () => void this.#receivers.delete(receiver);
   }
 
-  async requestTrust(peer: number, justification: string): Promise<TrustOutcome> {
-    const status = this.#trustCall(() =>
-      this.#access.act((node, now) => node.trust.request(peer, { justification, now }))
-    );
-    this.#options.registration.expectMessages();
-    const left = status === "sent" ? this.#requestLeft(peer) : undefined;
-    // Saved, too: an agent that has forgotten that it asked does not take the answer.
-    await Promise.all([left, this.#options.saver.flush()]);
-    const mutual = this.#node.trust.isTrusted(peer);
-    return { node_id: peer, status: status === "sent" && mutual ? "approved" : status, mutual };
+  requestTrust(peer: number, justification: string): Promise<TrustOutcome> {
+    return this.#trust.request(peer, justification);
   }
 
-  async approveTrust(peer: number): Promise<{ readonly node_id: number; readonly was_pending: boolean }> {
-    const was_pending = this.#access.act((node, now) => node.trust.approve(peer, now));
-    await this.#options.saver.flush();
-    return { node_id: peer, was_pending };
+  approveTrust(peer: number): ReturnType<AgentApi["approveTrust"]> {
+    return this.#trust.approve(peer);
   }
 
-  async rejectTrust(
-    peer: number,
-    reason: string,
-  ): Promise<{ readonly node_id: number; readonly was_pending: boolean }> {
-    const was_pending = this.#trustCall(() =>
-      this.#access.act((node, now) => node.trust.reject(peer, reason, now))
-    );
-    await this.#options.saver.flush();
-    return { node_id: peer, was_pending };
+  rejectTrust(peer: number, reason: string): ReturnType<AgentApi["rejectTrust"]> {
+    return this.#trust.reject(peer, reason);
   }
 
-  async revokeTrust(peer: number): Promise<void> {
-    const trusted = this.#access.act((node, now) => node.trust.revoke(peer, now));
-    await this.#options.saver.flush();
-    if (!trusted) throw new PilotError("not_found", `node ${peer} was not trusted`);
+  revokeTrust(peer: number): Promise<void> {
+    return this.#trust.revoke(peer);
   }
 
   pendingTrust(): ReturnType<AgentApi["pendingTrust"]> {
-    this.#options.registration.expectMessages();
-    return Promise.resolve(
-      this.#node.trust.pending().map((entry) => ({
-        node_id: entry.node,
-        public_key: encodeBase64(entry.publicKey ?? new Uint8Array(0)),
-        justification: entry.justification,
-        received_at: entry.receivedAt,
-        ...this.#nameOf(entry.node),
-      })),
-    );
+    return Promise.resolve(this.#trust.pending());
   }
 
   trustedPeers(): ReturnType<AgentApi["trustedPeers"]> {
-    return Promise.resolve(
-      this.#node.trust.trusted().map((entry) => ({
-        node_id: entry.node,
-        public_key: encodeBase64(entry.publicKey ?? new Uint8Array(0)),
-        approved_at: entry.approvedAt,
-        mutual: entry.mutual,
-        network: entry.network,
-        ...this.#nameOf(entry.node),
-      })),
-    );
+    return Promise.resolve(this.#trust.trusted());
   }
 
   waitForTrust(peer: number, milliseconds: number): Promise<boolean> {
-    this.#options.registration.expectMessages();
-    return this.#trustWaiters.wait(peer, milliseconds);
+    return this.#trust.wait(peer, milliseconds);
   }
 
   async registry(request: RegistryRequest): Promise<RegistryReply> {
     const reply = await this.#askOrRemember(request);
-    if (reply.type === "resolve_hostname_ok") this.#learnName(reply.node_id, reply.hostname);
-    if (reply.type === "lookup_ok" && reply.hostname !== undefined) {
-      this.#learnName(reply.node_id, reply.hostname);
-    }
+    this.#names.noteReply(reply);
     return reply;
   }
 
@@ -318,7 +268,9 @@ export class Agent implements AgentApi {
   /** Without the registry, names of trusted peers still mean who they meant last. */
   async #askOrRemember(request: RegistryRequest): Promise<RegistryReply> {
     const { registration } = this.#options;
-    const remembered = request.type === "resolve_hostname" ? this.#remembered(request.hostname) : undefined;
+    const remembered = request.type === "resolve_hostname"
+      ? this.#names.resolve(request.hostname)
+      : undefined;
     // One that is known to be away would only keep the user waiting.
     if (remembered !== undefined && !registration.state.connected) return remembered;
     try {
@@ -329,73 +281,12 @@ export class Agent implements AgentApi {
     }
   }
 
-  #remembered(hostname: string): RegistryReply | undefined {
-    for (const [node_id, name] of this.#names) {
-      if (name !== hostname || !this.#node.trust.isTrusted(node_id)) continue;
-      const address = formatAddress({ network: 0, node: node_id });
-      return { type: "resolve_hostname_ok", node_id, address, public: false, hostname };
-    }
-    return undefined;
-  }
-
-  /** Waits until the request is on its way, and throws when it cannot be. */
-  async #requestLeft(peer: number): Promise<void> {
-    const refusal = await this.#trustWaiters.requestLeft(peer, REQUEST_LEAVES_MS);
-    if (refusal === undefined || this.#node.trust.isTrusted(peer)) return;
-    if (refusal.type === "error") {
-      // One that still waits there is as good as one that has just been delivered.
-      if (refusal.code === "already_pending" || refusal.code === "taken") return;
-      throw new PilotError("connection_failed", `handshake relay: registry: ${refusal.error}`, {
-        ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
-      });
-    }
-  }
-
   #source(): EventSource {
     const { access, clock } = this.#options;
     const { node } = access;
     const beaconAddress = describeBeacons(this.#options).beacon.address;
     const [now, time] = [clock.now(), Math.round(clock.unixMs())];
-    return { node, names: this.#names, now, time, beaconAddress };
-  }
-
-  #trustCall<Result>(call: () => Result): Result {
-    try {
-      return call();
-    } catch (error) {
-      if (error instanceof RangeError) throw new PilotError("invalid_argument", error.message);
-      throw error;
-    }
-  }
-
-  #checkPeer(node: number): void {
-    if (node === this.#node.node && node !== 0) {
-      throw new PilotError("invalid_argument", "that is this agent itself", {
-        hint: "local programs reach its ports without the network",
-      });
-    }
-    if (node === BROADCAST_NODE) throw new PilotError("unavailable", "broadcast is not available");
-    if (this.#node.node === 0) {
-      const { error } = this.#options.registration.state;
-      throw new PilotError("connection_failed", `not registered yet: ${error ?? "registration under way"}`, {
-        hint: "pilot status shows whether the registry is reachable",
-      });
-    }
-    if (!this.#node.trust.isDenied(node)) return;
-    throw new PilotError("not_trusted", `trust in node ${node} was revoked`, {
-      hint: "pilot trust add asks for it again",
-    });
-  }
-
-  #nameOf(node: number): { hostname?: string } {
-    const hostname = this.#names.get(node);
-    return hostname === undefined ? {} : { hostname };
-  }
-
-  #learnName(node: number, hostname: string): void {
-    const oldest = this.#names.size >= 4_096 ? this.#names.keys().next().value : undefined;
-    if (oldest !== undefined) this.#names.delete(oldest);
-    this.#names.set(node, hostname);
+    return { node, names: this.#names.all, now, time, beaconAddress };
   }
 
   async #learnPeerName(peer: number): Promise<void> {
@@ -405,19 +296,4 @@ export class Agent implements AgentApi {
       this.#options.log.debug("no name for the peer", { peer, error });
     }
   }
-}
-
-function unreached(event: Extract<NodeEvent, { type: "dial_failed" }>): PilotError {
-  if (event.reason === "timeout") {
-    return new PilotError("timeout", "dial timeout", {
-      hint: "the peer is offline, out of reach, or does not trust this agent",
-    });
-  }
-  return new PilotError(
-    "not_trusted",
-    `resolve node ${event.peer}: registry: ${event.detail ?? "request failed"}`,
-    {
-      hint: "private agents answer only to agents they trust: pilot trust add",
-    },
-  );
 }
