@@ -6,7 +6,7 @@
  */
 
 import type { Endpoint } from "../../wire/endpoint.ts";
-import { DUAL_SEND_MS, PATH_CONFIRM_MS, PATH_KEEPALIVE_MS, PEER_ACTIVE_MS } from "../constants.ts";
+import { DUAL_SEND_MS, PATH_KEEPALIVE_MS, PEER_ACTIVE_MS } from "../constants.ts";
 import type { Instant } from "../machine.ts";
 import { earlier } from "../timers.ts";
 import { PathTable } from "./path_table.ts";
@@ -50,8 +50,6 @@ export interface PathDescription {
 
 /** Distance of the first probes on a proven path, until its round-trip time is known, milliseconds. */
 const SETTLE_MS = 100;
-/** A lost path through an extra socket is given up when it does not come back within this time, milliseconds. */
-const EXTRA_SOCKET_MS = 20_000;
 const TRAFFIC = { traffic: true } as const;
 
 /** All paths to one peer. */
@@ -139,16 +137,8 @@ export class Paths {
     for (const route of routes) {
       const path = this.#pathOf(route);
       if (path === undefined) continue;
-      path.counters.noteSent(size, now);
-      if (size > path.largestSinceHeard) path.largestSinceHeard = size;
-      if (path.isProven && path.nextProbe > now + PATH_CONFIRM_MS && !path.isRelay) {
-        path.nextProbe = Math.max(now, path.probedAt + PATH_CONFIRM_MS);
-        due = Math.min(due, path.nextProbe);
-      }
+      due = Math.min(due, path.noteSent(size, now));
       if (path === this.#choice.current && path.pmtu.noteSent(size, now)) due = now;
-      if (path.sentSinceHeard !== undefined) continue;
-      path.sentSinceHeard = now;
-      if (path.isProven) due = Math.min(due, Math.max(now, path.probedAt) + path.patience);
     }
     return due;
   }
@@ -217,11 +207,8 @@ export class Paths {
       if (this.#settled?.[0] !== proven.route) this.#settled = [proven.route];
       return this.#settled;
     }
-    const guesses = this.#table.all.toSorted((a, b) =>
-      Number(b.isProven) - Number(a.isProven) || (b.heardAt ?? -Infinity) - (a.heardAt ?? -Infinity)
-    );
-    if (!relay) return guesses.slice(0, 2).map((path) => path.route);
-    const guess = now < this.#dualUntil ? guesses[0] : undefined;
+    if (!relay) return this.#table.guesses(2).map((path) => path.route);
+    const [guess] = now < this.#dualUntil ? this.#table.guesses(1) : [];
     return guess === undefined ? [RELAY] : [RELAY, guess.route];
   }
 
@@ -282,7 +269,7 @@ export class Paths {
       const due = this.#probeTime(path);
       if (due === undefined || due > now) continue;
       this.#advance(path, now);
-      if (path.via !== 0 && this.#isStale(path, now)) {
+      if (path.isGone(now)) {
         this.#table.drop(path);
         continue;
       }
@@ -351,11 +338,6 @@ export class Paths {
       if (!path.isRelay) this.#dualUntil = now + DUAL_SEND_MS;
     }
     path.scheduleNext(now);
-  }
-
-  /** Whether a path from an extra socket was lost for good. */
-  #isStale(path: Path, now: Instant): boolean {
-    return !path.isProven && path.lostAt > -Infinity && now - path.lostAt > EXTRA_SOCKET_MS;
   }
 
   #choose(now: Instant): void {

@@ -33,6 +33,13 @@ export class PathTable {
     return undefined;
   }
 
+  /** Those that frames most likely arrive by, at most `count`: proven ones first, then the ones heard last. */
+  guesses(count: number): Path[] {
+    return this.#paths.toSorted((a, b) =>
+      Number(b.isProven) - Number(a.isProven) || (b.heardAt ?? -Infinity) - (a.heardAt ?? -Infinity)
+    ).slice(0, count);
+  }
+
   /** Adds a direct path that is not known. */
   add(route: Route, at: { readonly now: Instant; readonly source: CandidateSource }): Path {
     if (this.#paths.length >= MAX_CANDIDATES) this.#dropWorst();

@@ -2,6 +2,7 @@
 
 import { type Endpoint, sameEndpoint } from "../../wire/endpoint.ts";
 import {
+  PATH_CONFIRM_MS,
   PATH_MISSES,
   PATH_MISSES_HEARD,
   PATH_SILENCE_MAX_MS,
@@ -53,6 +54,8 @@ const FAILURE_MEMORY_MS = 600_000;
 /** A path that was lost again is not used for this time, milliseconds; it doubles with every further loss. */
 const HOLD_MS = 30_000;
 const HOLD_MAX_MS = 480_000;
+/** A lost path through an extra socket is given up when it does not come back within this time, milliseconds. */
+const EXTRA_SOCKET_MS = 20_000;
 
 /** How a path is made. */
 export interface PathOptions {
@@ -212,6 +215,25 @@ export class Path {
   /** Whether too many probes stayed unanswered to believe in the path any longer. */
   get isLost(): boolean {
     return this.silentMisses > PATH_MISSES || this.misses > PATH_MISSES_HEARD;
+  }
+
+  /** Whether it was lost for good: the extra socket that it leaves from is of no use any more. */
+  isGone(now: Instant): boolean {
+    return this.via !== 0 && !this.isProven && this.lostAt > -Infinity && now - this.lostAt > EXTRA_SOCKET_MS;
+  }
+
+  /** A frame of `size` bytes leaves. When the next probe may be due because of it, `Infinity` when that is as before. */
+  noteSent(size: number, now: Instant): Instant {
+    let due = Infinity;
+    this.counters.noteSent(size, now);
+    if (size > this.largestSinceHeard) this.largestSinceHeard = size;
+    if (this.isProven && this.nextProbe > now + PATH_CONFIRM_MS && !this.isRelay) {
+      this.nextProbe = Math.max(now, this.probedAt + PATH_CONFIRM_MS);
+      due = this.nextProbe;
+    }
+    if (this.sentSinceHeard !== undefined) return due;
+    this.sentSinceHeard = now;
+    return this.isProven ? Math.min(due, Math.max(now, this.probedAt) + this.#patience) : due;
   }
 
   /** Traffic arrived, which peers send because something of ours has arrived. */
