@@ -13,33 +13,36 @@ Deno.test("events tell of a connection as it comes about, and connect of each st
   await inNetwork({ agents: ["agent-a", "agent-b"], friends: [["agent-a", "agent-b"]] }, async (network) => {
     const [a, b] = [network.computer("agent-a"), network.computer("agent-b")];
     const node = await b.node();
-    // With a fresh process at one end the tunnel has to come up anew, under the eyes of the listener.
+    // With a fresh process at this end the tunnel has to come up anew, under the eyes of the listener.
     await a.agent.end();
     await a.start();
-    const events = a.spawn(["events", "--json"]);
-    await until("the listener listens", async () => {
-      const { stderr } = events;
-      if (stderr.includes("error")) throw new Error(events.log);
-      // It says nothing before the first event, so there has to be one.
-      await a.data(["connect", "agent-b", "--wait", "20s"]);
-      return events.stdout !== "";
+    const listener = a.spawn(["events"]);
+    await until("the listener listens", () => {
+      if (listener.stderr.includes("error")) throw new Error(listener.log);
+      return listener.stderr.includes("listening for events");
     });
-    await b.agent.end();
-    await b.start();
     await a.data(["connect", "agent-b", "--wait", "20s"]);
-    const isOf = (event: unknown, type: string) =>
-      at(event, "type") === type && at(event, "node_id") === node;
     await until("a connection and a direct path were told", () => {
-      const seen = lines(events.stdout);
-      return seen.some((event) => isOf(event, "peer") && at(event, "state") !== "unreachable") &&
-        seen.some((event) => isOf(event, "path") && at(event, "path") === "direct");
+      return / peer +agent-b: /.test(listener.stdout) && / path +agent-b: direct to /.test(listener.stdout);
+    });
+    assertEquals((await listener.end("SIGINT")).code, 130);
+
+    const events = a.spawn(["events", "--json"]);
+    await until("the listener for programs has heard of the peer", async () => {
+      if (events.stderr.includes("error")) throw new Error(events.log);
+      // It says nothing before the first event. With a fresh process at the other end there is one.
+      await b.agent.end();
+      await b.start();
+      await a.data(["connect", "agent-b", "--wait", "20s"]);
+      return lines(events.stdout).some((event) =>
+        at(event, "type") === "peer" && at(event, "node_id") === node
+      );
     });
     for (const event of lines(events.stdout)) {
       const time = Number(at(event, "time"));
       assert(Math.abs(Date.now() - time) < 600_000, `not a time: ${time}`);
     }
-    const { code } = await events.end("SIGINT");
-    assertEquals(code, 130);
+    assertEquals((await events.end("SIGINT")).code, 130);
 
     const steps = await a.pilot(["connect", "agent-b"]);
     assertEquals([steps.code, steps.stdout], [0, "tunnel to agent-b is up\n"]);
