@@ -35,11 +35,11 @@ export interface HostPort {
 
 const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
 
-/** Whether to ask the router for a public port: `auto` behind a NAT only, `off` never. */
-export const PORT_MAPPING_MODES = ["auto", "off"] as const;
+/** Whether the agent does something when it sees a use for it (`auto`), or never (`off`). */
+export const SWITCH_MODES = ["auto", "off"] as const;
 
-/** One of `PORT_MAPPING_MODES`. */
-export type PortMappingMode = typeof PORT_MAPPING_MODES[number];
+/** One of `SWITCH_MODES`. */
+export type SwitchMode = typeof SWITCH_MODES[number];
 
 /** Everything an agent needs to run. All paths are absolute. */
 export interface AgentOptions {
@@ -68,7 +68,9 @@ export interface AgentOptions {
   /** Longest datagram, bytes of UDP payload; `undefined`: whatever the path carries. */
   readonly maxDatagram: number | undefined;
   /** Whether to ask the router for a public port. */
-  readonly portMapping: PortMappingMode;
+  readonly portMapping: SwitchMode;
+  /** Whether to search ports with peers behind NATs that map by destination. */
+  readonly portSearch: SwitchMode;
   readonly transport: TransportOptions;
   readonly log: {
     readonly level: LogLevel;
@@ -89,6 +91,7 @@ export interface AgentFlags extends PathSources, TransportFlags {
   readonly owner?: string | undefined;
   readonly public?: boolean | undefined;
   readonly portMapping?: string | undefined;
+  readonly portSearch?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly logFormat?: string | undefined;
   /** Where the log goes; `undefined` for standard error. */
@@ -156,9 +159,14 @@ export function resolveAgentOptions(flags: AgentFlags): AgentOptions {
     public: flags.public ?? false,
     maxDatagram: datagramSize(flags.env("PILOT_MAX_DATAGRAM")),
     portMapping: oneOf(
-      PORT_MAPPING_MODES,
+      SWITCH_MODES,
       "port-mapping",
       flags.portMapping ?? (flags.env("PILOT_PORT_MAPPING") || "auto"),
+    ),
+    portSearch: oneOf(
+      SWITCH_MODES,
+      "port-search",
+      flags.portSearch ?? (flags.env("PILOT_PORT_SEARCH") || "auto"),
     ),
     transport: resolveTransport(flags, { env: flags.env, beaconHost: beacons[0]?.host ?? "" }),
     log: {

@@ -11,7 +11,7 @@ import {
   type PortMapping,
 } from "../../lib/io/portmap/port_mapping.ts";
 import { type Endpoint, formatEndpoint } from "../../lib/wire/endpoint.ts";
-import type { PortMappingMode } from "./config.ts";
+import type { SwitchMode } from "./config.ts";
 
 /** How often the network is looked at, milliseconds. */
 const POLL_MS = 2_000;
@@ -20,7 +20,7 @@ const FIRST_POLL_MS = 100;
 
 /** What the keeper works with. */
 export interface PortMappingOptions {
-  readonly mode: PortMappingMode;
+  readonly mode: SwitchMode;
   /** Where the socket is bound. */
   readonly local: Endpoint;
   /** Where the beacon sees the socket, `undefined` as long as nobody knows. */

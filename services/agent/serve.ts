@@ -66,6 +66,7 @@ export async function serveAgent(
     random: systemRandom,
     unixTime: () => clock.unixMs(),
     isPublic: options.public,
+    search: options.portSearch !== "off",
     ...(maxDatagram === undefined ? {} : { maxDatagram }),
     ...(trust === undefined ? {} : { trust }),
   });

@@ -1,7 +1,7 @@
 import { Log } from "../../lib/io/log.ts";
 import { mapPort, type MapPortOptions } from "../../lib/io/portmap/port_mapping.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
-import type { PortMappingMode } from "../../services/agent/config.ts";
+import type { SwitchMode } from "../../services/agent/config.ts";
 import { keepPortMapped } from "../../services/agent/port_mapping.ts";
 import { assertEquals } from "../assert.ts";
 import { FakeRouter } from "../io/portmap/router.ts";
@@ -18,7 +18,7 @@ interface World {
 
 /** Runs a keeper at a fake router; what it told the node is in `told`. */
 async function withKeeper(
-  mode: PortMappingMode,
+  mode: SwitchMode,
   body: (scene: {
     readonly router: FakeRouter;
     readonly told: (string | undefined)[];

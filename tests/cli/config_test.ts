@@ -61,6 +61,7 @@ Deno.test("one home decides all files", async () => {
       public: false,
       maxDatagram: undefined,
       portMapping: "auto",
+      portSearch: "auto",
       log: { level: "info", format: "text", file: undefined },
     });
     const elsewhere = resolveAgentOptions({ home, identity: `${home}/keys/a.key`, env: env({}) });
@@ -144,6 +145,7 @@ Deno.test("values that do not parse are refused with a sample", async () => {
       [{ beacons: ["h:70000"] }, "beacon is not HOST:PORT"],
       [{ listen: "x" }, "listen is not HOST:PORT"],
       [{ portMapping: "maybe" }, "port-mapping is not one of auto, off: maybe"],
+      [{ portSearch: "maybe" }, "port-search is not one of auto, off: maybe"],
       [{ logLevel: "loud" }, "log-level is not one of debug, info, warn, error"],
     ];
     for (const [flags, message] of table) {
@@ -196,24 +198,32 @@ Deno.test("PILOT_MAX_DATAGRAM: bytes within bounds, or an error", async () => {
   });
 });
 
-Deno.test("port mapping: the flag, else PILOT_PORT_MAPPING, else auto", async () => {
-  await inTempHome((home) => {
-    const mode = (flag: string | undefined, text: string | undefined) =>
-      resolveAgentOptions({
-        home,
-        portMapping: flag,
-        env: env(text === undefined ? {} : { PILOT_PORT_MAPPING: text }),
-      }).portMapping;
-    assertEquals(
-      [
-        mode(undefined, undefined),
-        mode(undefined, ""),
-        mode(undefined, "off"),
-        mode("auto", "off"),
-        mode("off", "auto"),
-      ],
-      ["auto", "auto", "off", "auto", "off"],
-    );
-    return Promise.resolve();
+/** What a switch is set to by its flag and its variable. */
+const SWITCHES: readonly [string, (home: string, flag?: string, text?: string) => string][] = [
+  ["port mapping", (home, flag, text) => {
+    const variables = env(text === undefined ? {} : { PILOT_PORT_MAPPING: text });
+    return resolveAgentOptions({ home, portMapping: flag, env: variables }).portMapping;
+  }],
+  ["port search", (home, flag, text) => {
+    const variables = env(text === undefined ? {} : { PILOT_PORT_SEARCH: text });
+    return resolveAgentOptions({ home, portSearch: flag, env: variables }).portSearch;
+  }],
+];
+
+for (const [name, mode] of SWITCHES) {
+  Deno.test(`${name}: the flag, else its variable, else auto`, async () => {
+    await inTempHome((home) => {
+      assertEquals(
+        [
+          mode(home),
+          mode(home, undefined, ""),
+          mode(home, undefined, "off"),
+          mode(home, "auto", "off"),
+          mode(home, "off", "auto"),
+        ],
+        ["auto", "auto", "off", "auto", "off"],
+      );
+      return Promise.resolve();
+    });
   });
-});
+}

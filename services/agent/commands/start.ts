@@ -56,6 +56,13 @@ export const startCommand: Command = {
       summary:
         "Ask the router for a public port (PCP, NAT-PMP, UPnP): auto or off (else PILOT_PORT_MAPPING, auto)",
     },
+    {
+      name: "port-search",
+      kind: "string",
+      placeholder: "MODE",
+      summary:
+        "Search ports with peers behind symmetric NATs, up to 100 packets/s for 20 s: auto or off, for metered lines (else PILOT_PORT_SEARCH, auto)",
+    },
     { name: "foreground", kind: "boolean", summary: "Run in this terminal, log to standard error" },
     ...LOG_FLAGS,
     { name: "wait", kind: "duration", default: "15s", summary: "Longest wait until the agent is ready" },
@@ -161,6 +168,7 @@ async function resolveOptions(context: Context): Promise<AgentOptions> {
     owner: flags.string("owner"),
     public: flags.boolean("public"),
     portMapping: flags.string("port-mapping"),
+    portSearch: flags.string("port-search"),
     logLevel: flags.string("log-level"),
     logFormat: flags.string("log-format"),
     // In the background the agent rotates its own log; what the runtime prints goes to the same file.
@@ -189,6 +197,7 @@ function foregroundLine(options: AgentOptions, more: { report: string; context: 
     `--owner=${options.owner}`,
     `--public=${options.public}`,
     `--port-mapping=${options.portMapping}`,
+    `--port-search=${options.portSearch}`,
     `--log-level=${flags.string("log-level") ?? "info"}`,
     `--log-format=${flags.string("log-format") ?? "text"}`,
   ];
