@@ -85,7 +85,7 @@ export class Lab {
 
   /**
    * Lets the beacon forget all agents; none should run. It keeps the last two places of an agent for more than a
-   * minute, and would not believe one that is started a third time meanwhile.
+   * minute, which a cold start is not to find.
    */
   async forgetWhereabouts(): Promise<void> {
     await this.killBeacon();

@@ -56,12 +56,18 @@ export interface AdviceFacts {
 
 /** What is known of the two ends. */
 export interface AdviceContext {
+  /** Whether there is a beacon to relay through. */
   readonly hasRelay: boolean;
   readonly isBeaconReachable: boolean;
+  /** The NAT in front of this node, as far as it is known. */
   readonly nat: NatBehaviour;
+  /** Whether this node has nothing but the relay: UDP does not pass its network. */
   readonly isRelayOnly?: boolean | undefined;
+  /** What the peer told of its own NAT. */
   readonly peerNat?: NatBehaviour | undefined;
+  /** Whether the peer has said that only the relay reaches it. */
   readonly isPeerRelayOnly?: boolean | undefined;
+  /** A search for the port of a symmetric NAT: under way, or not before so many milliseconds from now. */
   readonly search?: SearchState | undefined;
 }
 

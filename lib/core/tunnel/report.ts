@@ -5,11 +5,9 @@
 
 import type { Endpoint } from "../../wire/endpoint.ts";
 import type { Instant } from "../machine.ts";
-import type { NatBehaviour } from "../nat/behaviour.ts";
-import { type Advice, advise } from "./advice.ts";
+import { type Advice, type AdviceContext, advise } from "./advice.ts";
 import type { Peer } from "./peer.ts";
 import type { Path } from "./route.ts";
-import type { SearchState } from "./searches.ts";
 
 /** What a path is doing: carrying traffic, proven and waiting, being probed, or given up until the next try. */
 export type PathState = "in_use" | "standby" | "trying" | "failed";
@@ -92,21 +90,8 @@ export interface PeerReport {
 }
 
 /** What a report needs to know of the node around the peer. */
-export interface ReportContext {
+export interface ReportContext extends AdviceContext {
   readonly now: Instant;
-  /** Whether there is a beacon to relay through. */
-  readonly hasRelay: boolean;
-  readonly isBeaconReachable: boolean;
-  /** The NAT in front of this node, as far as it is known. */
-  readonly nat: NatBehaviour;
-  /** Whether this node has nothing but the relay: UDP does not pass its network. */
-  readonly isRelayOnly?: boolean | undefined;
-  /** What the peer told of its own NAT. */
-  readonly peerNat?: NatBehaviour | undefined;
-  /** Whether the peer has said that only the relay reaches it. */
-  readonly isPeerRelayOnly?: boolean | undefined;
-  /** A search for the port of a symmetric NAT: under way, or not before so many milliseconds from now. */
-  readonly search?: SearchState | undefined;
 }
 
 /** How the way to `peer` stands. */
