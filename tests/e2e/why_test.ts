@@ -1,7 +1,7 @@
 /** Why it is as it is: reports, measurements, checks and events, with real processes. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { inNetwork } from "./network.ts";
+import { befriend, inNetwork } from "./network.ts";
 import { at, listAt, until } from "./process.ts";
 
 /** The JSON lines of an output so far. */
@@ -10,17 +10,16 @@ function lines(text: string): unknown[] {
 }
 
 Deno.test("events tell of a connection as it comes about, and connect of each step", async () => {
-  await inNetwork({ agents: ["agent-a", "agent-b"], friends: [["agent-a", "agent-b"]] }, async (network) => {
+  await inNetwork({ agents: ["agent-a", "agent-b"] }, async (network) => {
     const [a, b] = [network.computer("agent-a"), network.computer("agent-b")];
     const node = await b.node();
-    // With a fresh process at this end the tunnel has to come up anew, under the eyes of the listener.
-    await a.agent.end();
-    await a.start();
+    // It listens before the two know each other: afterwards they connect by themselves, whoever looks or not.
     const listener = a.spawn(["events"]);
     await until("the listener listens", () => {
       if (listener.stderr.includes("error")) throw new Error(listener.log);
       return listener.stderr.includes("listening for events");
     });
+    await befriend(a, b);
     await a.data(["connect", "agent-b", "--wait", "20s"]);
     await until("a connection and a direct path were told", () => {
       return / peer +agent-b: /.test(listener.stdout) && / path +agent-b: direct to /.test(listener.stdout);
