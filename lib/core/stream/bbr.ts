@@ -51,8 +51,8 @@ const PROBE_WAIT_ROUNDS = 32;
 /** Segments in a queue that does not go away, and the part of the bandwidth that is not given up to others. */
 const YIELD_SEGMENTS = 10;
 const YIELD_LEAST = 0.75;
-/** Below this round-trip time timers are too coarse to pace, milliseconds. */
-const UNPACED_RTT_MS = 2;
+/** Below this round-trip time timers are too coarse to pace, and waits too short to tell of a queue, milliseconds. */
+const SHORT_RTT_MS = 2;
 
 /** Makes a BBR controller. */
 export function bbr(options: CongestionOptions): CongestionController {
@@ -160,6 +160,11 @@ export class Bbr implements CongestionController {
     return Math.min(this.#model.bandwidth, this.#lowRate);
   }
 
+  /** What waits on a path that short waits for a turn of the hosts, not in the queue of a link. */
+  get #isShort(): boolean {
+    return this.#model.minimumRtt < SHORT_RTT_MS;
+  }
+
   /** Bytes that should be in flight for `gain` times the product. */
   #target(gain: number): number {
     const product = this.#model.product(gain, this.#bandwidth);
@@ -177,7 +182,8 @@ export class Bbr implements CongestionController {
         this.#fullCount = 0;
       } else if (++this.#fullCount >= FULL_ROUNDS) this.#isFull = true;
     }
-    if (model.standingRounds > 0 && (this.#phase === "cruise" || this.#phase === "down")) this.#yield();
+    const isSteady = this.#phase === "cruise" || this.#phase === "down";
+    if (model.standingRounds > 0 && isSteady && !this.#isShort) this.#yield();
     // What was lost in the first round of a phase was sent in the one before.
     if (!model.isLossHigh || model.rounds <= this.#phaseRound + 1) return;
     if (this.#phase === "startup") {
@@ -310,7 +316,7 @@ export class Bbr implements CongestionController {
 
   #setRate({ smoothedRtt }: AcknowledgementReport): void {
     const { pace } = GAINS[this.#phase];
-    if (this.#model.minimumRtt < UNPACED_RTT_MS) {
+    if (this.#isShort) {
       this.#rate = Infinity;
       return;
     }

@@ -140,6 +140,31 @@ Deno.test("BBR: a few bytes written first do not make the pace of what follows a
   assert(controller.pacingRate >= 10 * 1_000 / 50, `${controller.pacingRate} bytes/ms`);
 });
 
+Deno.test("BBR: what waits for a turn of the hosts on a path too short for timers is no queue to yield in", () => {
+  const controller = new Bbr(OPTIONS);
+  const rate = 100_000;
+  let totalDelivered = 0;
+  let least = Infinity;
+  for (let round = 0; round < 500; round++) {
+    const inFlight = Math.min(controller.window, 4 * rate);
+    totalDelivered += inFlight;
+    controller.onAcknowledged(report({
+      now: round,
+      delivered: inFlight,
+      acknowledged: inFlight,
+      rtt: round === 0 ? 0.1 : 1,
+      rate,
+      totalDelivered,
+      priorDelivered: totalDelivered - inFlight,
+      priorInFlight: inFlight,
+      sentInFlight: inFlight,
+    }));
+    if (controller.phase === "cruise") least = Math.min(least, controller.window);
+  }
+  // Two milliseconds of the rate: what a host sends while the other one has no turn.
+  assert(least >= 2 * rate && least < Infinity, `${least} bytes`);
+});
+
 Deno.test("BBR: a timeout leaves one segment until something arrives; another path begins anew", () => {
   const controller = new Bbr(OPTIONS);
   drive(controller, { rate: 1_000, seconds: 5 });
