@@ -2,7 +2,7 @@
 
 import { Worker } from "./bench_process.ts";
 import type { Bench } from "./bench_run.ts";
-import { type AgentName, count, World } from "./demo_world.ts";
+import { type AgentName, count, type Place, World } from "./demo_world.ts";
 
 /** Two ends of a tunnel that is up. */
 export interface Pair {
@@ -68,22 +68,22 @@ export interface Agents {
 }
 
 /**
- * Registry, beacon and two agents that trust each other, in separate processes. `bridge` may put something between
- * the agents and the beacon: it is given the beacon's port and returns the one to use.
+ * Registry, beacon and two agents that trust each other, in separate processes, at `place`. `bridge` may put something
+ * between the agents and the beacon: it is given the beacon's port and returns the one to use.
  */
 export async function startAgents(
   bench: Pick<Bench, "signal" | "defer">,
-  options: PairOptions & { readonly bridge?: (port: number) => Promise<number> } = {},
+  options: PairOptions & { readonly place?: Place; readonly bridge?: (port: number) => Promise<number> } = {},
 ): Promise<Agents> {
-  const world = await World.create(bench.signal);
+  const world = await World.create(bench.signal, options.place);
   bench.defer(() => world.stop());
   world.runtime = options.runtime ?? [];
   await world.startInfrastructure();
   const environment = world.environment.bind(world);
-  const beacon = Number(environment("agent-a")["PILOT_BEACON"]?.split(":").at(-1));
+  const [host = "", beacon = ""] = (environment("agent-a")["PILOT_BEACON"] ?? "").split(":");
   const { bridge, maxDatagram } = options;
   const changed = {
-    ...(bridge === undefined ? {} : { PILOT_BEACON: `127.0.0.1:${await bridge(beacon)}` }),
+    ...(bridge === undefined ? {} : { PILOT_BEACON: `${host}:${await bridge(Number(beacon))}` }),
     ...(maxDatagram === undefined ? {} : { PILOT_MAX_DATAGRAM: String(maxDatagram) }),
   };
   world.environment = (name) => ({ ...environment(name), ...changed });

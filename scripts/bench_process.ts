@@ -29,14 +29,19 @@ export class Worker {
     this.#output = this.#readAll();
   }
 
-  /** Starts a worker that ends with the benchmark; `runtime` are arguments for the runtime itself. */
+  /**
+   * Starts a worker that ends with the benchmark; `runtime` are arguments for the runtime itself, `enter` what comes
+   * before it all on the command line.
+   */
   static start(
     name: string,
     bench: Pick<Bench, "defer" | "signal">,
     runtime: readonly string[] = [],
+    enter: readonly string[] = [],
   ): Worker {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--unstable-net", ...runtime, WORKER],
+    const words = [...enter, Deno.execPath(), "run", "-A", "--quiet", "--unstable-net", ...runtime, WORKER];
+    const child = new Deno.Command(words[0] ?? "", {
+      args: words.slice(1),
       env: { NO_COLOR: "1" },
       stdin: "piped",
       stdout: "piped",

@@ -20,6 +20,16 @@ export interface Finished {
 /** Variables set for a process on top of the environment. */
 export type Variables = Readonly<Record<string, string>>;
 
+/** How a process is started. */
+export interface ProcessOptions {
+  readonly args: readonly string[];
+  readonly env: Variables;
+  /** Arguments for the runtime itself. */
+  readonly runtime?: readonly string[];
+  /** What comes before it all on the command line, such as what enters a network namespace. */
+  readonly enter?: readonly string[];
+}
+
 /** Runs `pilot <args>` to its end. Rejects when `signal` fires; the process is stopped then. */
 export async function runPilot(
   args: readonly string[],
@@ -27,7 +37,7 @@ export async function runPilot(
 ): Promise<Finished> {
   options.signal.throwIfAborted();
   const start = performance.now();
-  const child = command(args, options.env).spawn();
+  const child = command({ args, env: options.env }).spawn();
   let cancelInsisting = () => {};
   const stop = () => cancelInsisting = stopSoon(child);
   options.signal.addEventListener("abort", stop);
@@ -53,13 +63,13 @@ export class Server {
   #ended: Deno.CommandStatus | undefined;
   #changed = Promise.withResolvers<void>();
 
-  /** Starts `pilot <args>`; `runtime` are arguments for the runtime itself. */
+  /** Starts `pilot <args>`. */
   constructor(
     name: string,
-    options: { args: readonly string[]; env: Variables; runtime?: readonly string[] },
+    options: ProcessOptions,
   ) {
     this.name = name;
-    this.#child = command(options.args, options.env, options.runtime).spawn();
+    this.#child = command(options).spawn();
     this.#pumps = [
       this.#pump(this.#child.stdout, (text) => this.#stdout += text),
       this.#pump(this.#child.stderr, () => {}),
@@ -122,9 +132,10 @@ export class Server {
   }
 }
 
-function command(args: readonly string[], env: Variables, runtime: readonly string[] = []): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", ...runtime, CLI, ...args],
+function command({ args, env, runtime = [], enter = [] }: ProcessOptions): Deno.Command {
+  const [program, ...words] = [...enter, Deno.execPath(), "run", "-A", "--quiet", ...runtime, CLI, ...args];
+  return new Deno.Command(program ?? "", {
+    args: words,
     env: { ...env, NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",

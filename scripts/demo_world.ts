@@ -3,7 +3,7 @@
  * its own home and socket; everything lies below one temporary folder and goes with it.
  */
 
-import { type Finished, runPilot, Server, type Variables } from "./demo_process.ts";
+import { type Finished, type ProcessOptions, runPilot, Server, type Variables } from "./demo_process.ts";
 
 /** The two agents. */
 export type AgentName = "agent-a" | "agent-b";
@@ -13,6 +13,17 @@ export interface Started {
   readonly args: readonly string[];
   readonly printed: string;
 }
+
+/** Where the processes run. */
+export interface Place {
+  /** The address of registry and beacon, and the endpoint where agents listen. */
+  readonly host: string;
+  readonly listen: string;
+  /** The words before a command line that bring a process there: an agent, or what all of them use. */
+  enter(name: AgentName | "middle"): readonly string[];
+}
+
+const LOOPBACK: Place = { host: "127.0.0.1", listen: "127.0.0.1:0", enter: () => [] };
 
 /** What a registry and a beacon print when they are ready. */
 const LISTENING = /listening on (\S+:\d+)\n/;
@@ -58,30 +69,26 @@ export class World {
   runtime: readonly string[] = [];
   readonly #servers: Server[] = [];
   readonly #signal: AbortSignal;
+  readonly #place: Place;
   #registry = "";
   #beacon = "";
 
-  private constructor(folder: string, signal: AbortSignal) {
+  private constructor(folder: string, signal: AbortSignal, place: Place) {
     this.folder = folder;
     this.#signal = signal;
+    this.#place = place;
   }
 
   /** An empty world. Everything in it gives up when `signal` fires. */
-  static async create(signal: AbortSignal): Promise<World> {
-    return new World(await Deno.makeTempDir({ prefix: "pilot-demo-" }), signal);
+  static async create(signal: AbortSignal, place = LOOPBACK): Promise<World> {
+    return new World(await Deno.makeTempDir({ prefix: "pilot-demo-" }), signal, place);
   }
 
   /** Starts registry and beacon, for the agents to come; returns what was typed and printed. */
   async startInfrastructure(): Promise<Started[]> {
-    const registry = [
-      "registry",
-      "serve",
-      "--listen",
-      "127.0.0.1:0",
-      "--store",
-      `${this.folder}/registry.db`,
-    ];
-    const beacon = ["beacon", "serve", "--listen", "127.0.0.1:0"];
+    const listen = ["--listen", `${this.#place.host}:0`];
+    const registry = ["registry", "serve", ...listen, "--store", `${this.folder}/registry.db`];
+    const beacon = ["beacon", "serve", ...listen];
     const started = await Promise.all([this.#startServer(registry), this.#startServer(beacon)]);
     const [first, second] = started.map(({ printed }) => LISTENING.exec(printed)?.[1] ?? "");
     this.#registry = first ?? "";
@@ -91,8 +98,9 @@ export class World {
 
   /** Starts an agent and returns what was typed and printed once it was ready. */
   async startAgent(name: AgentName): Promise<Started> {
-    const args = ["agent", "start", "--foreground", "--listen", "127.0.0.1:0", "--hostname", name];
-    const server = this.#start(name, { args, env: this.environment(name), runtime: this.runtime });
+    const args = ["agent", "start", "--foreground", "--listen", this.#place.listen, "--hostname", name];
+    const enter = this.#place.enter(name);
+    const server = this.#start(name, { args, env: this.environment(name), runtime: this.runtime, enter });
     return { args, printed: await server.ready(/^\s*pid \d+$/m, this.#signal) };
   }
 
@@ -145,17 +153,15 @@ export class World {
     }
   }
 
-  #start(
-    name: string,
-    options: { args: readonly string[]; env: Variables; runtime?: readonly string[] },
-  ): Server {
+  #start(name: string, options: ProcessOptions): Server {
     const server = new Server(name, options);
     this.#servers.push(server);
     return server;
   }
 
   async #startServer(args: readonly string[]): Promise<Started> {
-    const server = this.#start(args[0] ?? "", { args, env: { PILOT_HOME: this.folder } });
+    const enter = this.#place.enter("middle");
+    const server = this.#start(args[0] ?? "", { args, env: { PILOT_HOME: this.folder }, enter });
     return { args, printed: await server.ready(LISTENING, this.#signal) };
   }
 }

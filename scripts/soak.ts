@@ -12,6 +12,7 @@ import { Worker } from "./bench_process.ts";
 import { quantile, slope } from "./bench_stats.ts";
 import { Interrupted } from "./demo_world.ts";
 import type { LoadTotals } from "./soak_load.ts";
+import { SoakNetwork } from "./soak_network.ts";
 
 /** The network between the agents: shares of datagrams lost and overtaken. */
 const BADNESS = { loss: 0.02, late: 0.02 };
@@ -85,9 +86,13 @@ export async function soak(
   const { signal, note } = options;
   await using stack = new AsyncDisposableStack();
   const scope = { signal, defer: (stop: () => Promise<void> | void) => stack.defer(stop) };
-  const network = Worker.start("network", scope);
+  const place = await SoakNetwork.create();
+  stack.defer(() => place.remove());
+  const network = Worker.start("network", scope, [], place.enter("middle"));
+  const { host } = place;
   const { pids, sockets } = await startAgents(scope, {
-    bridge: async (beaconPort) => (await network.call("startProxy", { beaconPort, ...BADNESS })).port,
+    place,
+    bridge: async (port) => (await network.call("startProxy", { beacon: { host, port }, ...BADNESS })).port,
   });
   const programs = [Worker.start("program of a", scope), Worker.start("program of b", scope)];
   const nodes = await Promise.all(

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { AgentClient } from "../lib/client/agent.ts";
 import type { ClientStream } from "../lib/client/stream.ts";
 import { concatBytes, equalBytes } from "../lib/wire/bytes.ts";
+import type { Endpoint } from "../lib/wire/endpoint.ts";
 import { readExactly } from "./bench_wire.ts";
 import { LossyProxy, type ProxyStats } from "./soak_proxy.ts";
 
@@ -51,9 +52,9 @@ let proxy: LossyProxy | undefined;
 /** Calls of a worker that takes part in a soak. */
 export const soakMethods = {
   /** Puts a bad network in front of a beacon. */
-  startProxy(params: { beaconPort: number; loss: number; late: number }): Promise<{ port: number }> {
-    const { beaconPort: port, ...badness } = params;
-    proxy = new LossyProxy({ beacon: { host: "127.0.0.1", port }, badness });
+  startProxy(params: { beacon: Endpoint; loss: number; late: number }): Promise<{ port: number }> {
+    const { beacon, ...badness } = params;
+    proxy = new LossyProxy({ beacon, badness });
     return Promise.resolve({ port: proxy.port });
   },
 

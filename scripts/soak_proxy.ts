@@ -6,7 +6,6 @@
 
 import { type Endpoint, endpointKey } from "../lib/wire/endpoint.ts";
 
-const LOCALHOST = "127.0.0.1";
 /** Longest extra delay of a datagram that is to be overtaken, milliseconds. */
 const LATE_MS = 8;
 
@@ -35,12 +34,14 @@ export class LossyProxy {
   readonly stats: ProxyStats = { forwarded: 0, lost: 0, late: 0, bytes: 0 };
   readonly #beacon: Endpoint;
   readonly #badness: Badness;
-  readonly #front = openUdp();
+  readonly #front: Deno.DatagramConn;
   readonly #clients = new Map<string, Client>();
 
+  /** Its sockets have the address of the beacon. */
   constructor(options: { readonly beacon: Endpoint; readonly badness: Badness }) {
     this.#beacon = options.beacon;
     this.#badness = options.badness;
+    this.#front = openUdp(this.#beacon.host);
     this.#receive(this.#front, (data, from) => {
       const client = this.#clients.get(endpointKey(from)) ?? this.#admit(from);
       this.#forward(client.face, this.#beacon, data);
@@ -53,7 +54,7 @@ export class LossyProxy {
   }
 
   #admit(real: Endpoint): Client {
-    const client = { real, face: openUdp() };
+    const client = { real, face: openUdp(this.#beacon.host) };
     this.#clients.set(endpointKey(real), client);
     this.#receive(client.face, (data, from) => {
       if (from.port === this.#beacon.port) return this.#forward(this.#front, real, data);
@@ -87,12 +88,12 @@ export class LossyProxy {
   }
 }
 
-function openUdp(): Deno.DatagramConn {
-  return Deno.listenDatagram({ transport: "udp", hostname: LOCALHOST, port: 0 });
+function openUdp(hostname: string): Deno.DatagramConn {
+  return Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
 }
 
 function endpointOf(address: Deno.Addr): Endpoint {
   return "hostname" in address && "port" in address
     ? { host: address.hostname, port: address.port }
-    : { host: LOCALHOST, port: 0 };
+    : { host: "", port: 0 };
 }
