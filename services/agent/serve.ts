@@ -39,7 +39,9 @@ export interface ServeHooks {
 }
 
 /** How long the first registration waits for the beacon to tell the public endpoint, milliseconds. */
-const DISCOVERY_MS = 400;
+const DISCOVERY_MS = 250;
+/** How long an agent that is registered waits with being ready for a way to the beacon, milliseconds. */
+const DECISION_MS = 1_000;
 
 /**
  * Runs an agent until `signal` aborts. Resolves after an orderly end.
@@ -201,8 +203,11 @@ export async function serveAgent(
     changed: () => access.act((node, now) => node.handleNetworkChange(now)),
     signal: until,
   });
-  await discovered(node, until);
+  // Registering with the right port at once saves doing it twice.
+  await passes(() => node.beacon.reflexive === undefined, { limitMs: DISCOVERY_MS, until });
   const registered = await registration.start(until);
+  // Else whoever connects at once waits instead.
+  await passes(() => transport.isUndecided, { limitMs: DECISION_MS, until });
   hooks.ready(agent.info());
   log.info("agent ready", { socket: options.socket, endpoint: formatEndpoint(driver.endpoint) });
 
@@ -213,10 +218,11 @@ export async function serveAgent(
   await socket.finished;
 }
 
-/** Waits a moment for the beacon's first answer: registering with the right port at once saves doing it twice. */
-async function discovered(node: Node, until: AbortSignal): Promise<void> {
-  const deadline = performance.now() + DISCOVERY_MS;
-  while (node.beacon.reflexive === undefined && performance.now() < deadline && !until.aborted) {
-    await pause(5, until);
-  }
+/** Waits until `holds` does not hold any more, for `limitMs` at most. */
+async function passes(
+  holds: () => boolean,
+  { limitMs, until }: { readonly limitMs: number; readonly until: AbortSignal },
+): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (holds() && performance.now() < deadline && !until.aborted) await pause(5, until);
 }

@@ -2,8 +2,9 @@
  * Decides whether datagrams reach the beacon by UDP or by the carrier, the relay over WebSocket, and moves the node from
  * one to the other.
  *
- * With `auto`, UDP comes first. When the beacon is silent there, the carrier is tried at once, and takes over as soon as
- * it has logged in; UDP goes on being tried, and takes over as soon as the beacon answers.
+ * With `auto`, UDP comes first, by a head start of some hundred milliseconds. When the beacon is silent there, the
+ * carrier is tried, and takes over as soon as it has logged in; UDP goes on being tried, and takes over as soon as the
+ * beacon answers.
  */
 
 import type { Node } from "../../lib/core/node.ts";
@@ -18,6 +19,12 @@ import type { TransportOptions } from "./transport_options.ts";
 
 /** Stands for the beacon while its name cannot be looked up: nothing is ever sent there. */
 const NOWHERE: Endpoint = { host: "0.0.0.0", port: 0 };
+
+/**
+ * How long an agent that starts waits for the beacon to answer on UDP before it tries the carrier as well, milliseconds:
+ * the Connection Attempt Delay of RFC 8305 section 5.
+ */
+const HEAD_START_MS = 250;
 
 /** What the transport works with. */
 export interface TransportParts {
@@ -55,6 +62,7 @@ export class Transport {
   readonly #closing = new Set<Promise<void>>();
   #node = 0;
   #isClosed = false;
+  #headStart: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: TransportParts) {
     this.#parts = parts;
@@ -75,6 +83,12 @@ export class Transport {
     return this.#name === "wss";
   }
 
+  /** Whether it is still open how datagrams will reach the beacon; a carrier that fails will not say. */
+  get isUndecided(): boolean {
+    const { node } = this.#parts.access;
+    return this.#name === "udp" && node.beacon.reflexive === undefined && this.#carrier?.error === undefined;
+  }
+
   /** Whether the beacon's address is of any use. */
   get usesUdp(): boolean {
     return this.#parts.settings.transport !== "wss";
@@ -82,7 +96,10 @@ export class Transport {
 
   /** Begins, before the first datagram leaves. */
   start(): void {
-    if (this.usesUdp) return;
+    if (this.usesUdp) {
+      this.#headStart = setTimeout(() => this.handleBeacon(false), HEAD_START_MS);
+      return;
+    }
     this.#openCarrier();
     this.#switch("wss");
   }
@@ -99,6 +116,7 @@ export class Transport {
 
   /** The beacon answers on UDP, or does not; a name that cannot be looked up counts as silent. */
   handleBeacon(reachable: boolean): void {
+    clearTimeout(this.#headStart);
     if (this.#isClosed || this.#parts.settings.transport !== "auto") return;
     if (!reachable) this.#openCarrier();
     else {
@@ -117,6 +135,7 @@ export class Transport {
   /** Hangs up. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#headStart);
     this.#closeCarrier();
     await Promise.all(this.#closing);
   }

@@ -6,8 +6,14 @@ import { KeyRegistry } from "../beacon/key_registry.ts";
 import { until } from "../e2e/process.ts";
 import { BlockableNode, person } from "./blockable_node.ts";
 
-/** Two nodes that trust each other, on UDP, with a beacon that also serves a relay over WebSocket. */
-async function withPair(story: (a: BlockableNode, b: BlockableNode) => Promise<void>): Promise<void> {
+/**
+ * Two nodes that trust each other, on UDP, with a beacon that also serves a relay over WebSocket. With `isBlocked` the
+ * second one never has UDP.
+ */
+async function withPair(
+  story: (a: BlockableNode, b: BlockableNode) => Promise<void>,
+  { isBlocked = false } = {},
+): Promise<void> {
   const registry = new KeyRegistry();
   const stop = new AbortController();
   const server = await serveBeacon({
@@ -33,6 +39,7 @@ async function withPair(story: (a: BlockableNode, b: BlockableNode) => Promise<v
     return node;
   };
   const [a, b] = [make(people[0], people[1]), make(people[1], people[0])];
+  b.socket.isBlocked = isBlocked;
   try {
     await until("both know their beacon", () => a.node.beacon.isReachable && b.node.beacon.isReachable);
     await story(a, b);
@@ -91,6 +98,17 @@ Deno.test("transport: a stream on a direct path lives on when UDP is blocked, an
     );
     assertEquals(closed, false);
   });
+});
+
+Deno.test("transport: where UDP is blocked from the start, the relay is tried before the beacon counts as silent", async () => {
+  await withPair(async (a, b) => {
+    await until("it takes the relay", () => b.transport.relayOnly);
+    const isSilent = b.events.some((event) => event.type === "beacon" && !event.reachable);
+    assertEquals([isSilent, b.transport.isUndecided, a.transport.relayOnly], [false, false, false]);
+    const { out, into } = await stream(a, b);
+    a.act((node, now) => node.ports.write(out, new Uint8Array(1_000), now));
+    await until("it arrives", () => b.bytes(into).length === 1_000);
+  }, { isBlocked: true });
 });
 
 Deno.test("transport: with both ends blocked a new stream opens through the relay", async () => {
