@@ -85,16 +85,15 @@ export class Receiver {
 
   /** While datagrams are many: asks again and again, and lets the kernel join them meanwhile. */
   async #runBusy(socket: BatchSocket): Promise<void> {
-    socket.coalesce(true);
-    for (let quiet = 0; quiet < QUIET_TURNS && !this.#hooks.isClosed(); quiet++) {
-      await turn();
-      if (this.#drain(socket) === 0) continue;
-      this.#pump();
-      quiet = -1;
-    }
-    socket.coalesce(false);
-    // What the kernel joined until now must not reach the runtime's receive, which could not split it.
-    while (this.#drain(socket) > 0) this.#pump();
+    socket.startJoining();
+    do {
+      for (let quiet = 0; quiet < QUIET_TURNS && !this.#hooks.isClosed(); quiet++) {
+        await turn();
+        if (this.#drain(socket) === 0) continue;
+        this.#pump();
+        quiet = -1;
+      }
+    } while (!socket.stopJoining());
   }
 
   #drain(socket: BatchSocket): number {

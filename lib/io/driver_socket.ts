@@ -31,11 +31,13 @@ export interface BatchSocket extends DatagramSocket {
    * some are left, the first of them needs `send()`, which waits for room or tells what is wrong with it.
    */
   sendBatch(transmits: readonly Transmit[], start: number): number;
+  /** Lets the kernel join datagrams; `receiveBatch` splits them again, `receive()` does not and must not be called. */
+  startJoining(): void;
   /**
-   * Whether the kernel may join datagrams until `receiveBatch` splits them again. `receive()` must not be called
-   * before it was switched off and `receiveBatch` has returned 0 since.
+   * Ends that, and returns whether it did: not while datagrams wait, which may be joined and must be taken by
+   * `receiveBatch` before.
    */
-  coalesce(on: boolean): void;
+  stopJoining(): boolean;
 }
 
 /** How to talk to the kernel: `deno` by the runtime's own socket, `ffi` with batches, `auto` the fastest that works. */

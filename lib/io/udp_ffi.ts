@@ -39,6 +39,9 @@ const MAX_RUN_BYTES = 65_000;
 const RECEIVE_DATAGRAMS = 128;
 /** `MSG_DONTWAIT` of Linux. */
 const DONT_WAIT = 0x40;
+/** `MSG_PEEK`: leaves the datagram where it is. */
+const PEEK = 0x02;
+const NOTHING = new Uint8Array(0);
 /** Runs in a row that the kernel refuses as one message but takes one by one, before it is not asked again. */
 const MAX_SEGMENT_FAILURES = 8;
 
@@ -115,8 +118,17 @@ class FfiSocket implements BatchSocket {
     this.#libc.close(this.#fd);
   }
 
-  coalesce(on: boolean): void {
-    if (!this.#closed) setJoining(this.#libc, this.#fd, on);
+  startJoining(): void {
+    if (!this.#closed) setJoining(this.#libc, this.#fd, true);
+  }
+
+  stopJoining(): boolean {
+    if (this.#closed) return true;
+    setJoining(this.#libc, this.#fd, false);
+    // The kernel tells the size of joined datagrams only while it may join: without it they could not be split.
+    if (this.#libc.recv(this.#fd, NOTHING, 0n, DONT_WAIT | PEEK) < 0) return true;
+    setJoining(this.#libc, this.#fd, true);
+    return false;
   }
 
   receiveBatch(sink: DatagramSink): number {
