@@ -12,7 +12,7 @@ export interface Effort {
   readonly blastSeconds: number;
   /** Round trips of one round. */
   readonly pings: number;
-  /** Streams opened in one round. */
+  /** Streams opened in one round, and before the first one to warm up. */
   readonly dials: number;
   /** Idle streams held open. */
   readonly idle: number;
@@ -26,7 +26,7 @@ export const FULL: Effort = {
   rounds: 5,
   blastSeconds: 2,
   pings: 5_000,
-  dials: 60,
+  dials: 300,
   idle: 10_000,
   manyBytes: 10e6,
 };

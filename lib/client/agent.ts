@@ -5,7 +5,7 @@ import { PilotError } from "../wire/error.ts";
 import { Command, type IpcReply, type IpcRequest } from "../wire/ipc.ts";
 import { Channel } from "./channel.ts";
 import { type ClientDatagram, DatagramHub } from "./datagrams.ts";
-import { openStream } from "./dial.ts";
+import { Dialler } from "./dial.ts";
 import { type ClientDoctor, readDoctor } from "./doctor.ts";
 import { isUnsupported, tooOld } from "./errors.ts";
 import { ClientEvents } from "./events.ts";
@@ -68,10 +68,12 @@ export class AgentClient implements AsyncDisposable {
   readonly #control: Channel;
   readonly #datagrams: DatagramHub;
   readonly #memory = new MemoryTrimmer({ unref: true });
+  readonly #dialler: Dialler;
   #confirms = true;
 
   private constructor(path: string, control: Channel, datagrams: DatagramHub) {
     this.#path = path;
+    this.#dialler = new Dialler(path, this.#memory);
     this.#control = control;
     this.#datagrams = datagrams;
   }
@@ -193,7 +195,7 @@ export class AgentClient implements AsyncDisposable {
   async dial(peer: Address | string, port: number, options: WaitOptions = {}): Promise<ClientStream> {
     return await limited("dial", { timeoutMs: REACH_MS, ...options }, async (signal) => {
       const address = typeof peer === "string" ? (await this.resolvePeer(peer, { signal })).address : peer;
-      return await openStream(this.#path, { address, port }, { signal, memory: this.#memory });
+      return await this.#dialler.dial({ address, port }, { signal });
     });
   }
 
@@ -323,12 +325,13 @@ export class AgentClient implements AsyncDisposable {
   close(): void {
     this.#memory.stop();
     this.#control.close();
+    void this.#dialler.close();
   }
 
   /** Closes the connection at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
-    return Promise.resolve();
+    return this.#dialler.close();
   }
 
   #call<T>(

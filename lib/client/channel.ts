@@ -124,6 +124,11 @@ export class Channel {
     return channel;
   }
 
+  /** Sends the greeting now, and not with what is asked first. */
+  greet(): void {
+    this.#writer.uncork();
+  }
+
   /** Whether the agent speaks the additions; known once anything has been answered. */
   get extended(): boolean {
     return this.#extended;

@@ -1,22 +1,85 @@
-/** Outgoing streams: each has a socket of its own. */
+/** Outgoing streams: each has a socket of its own. Who dials again and again finds one that is ready. */
 
 import { type Address, formatSocketAddress } from "../wire/address.ts";
 import type { IpcReply } from "../wire/ipc.ts";
-import { Channel, type ChannelOptions } from "./channel.ts";
+import type { MemoryTrimmer } from "../io/memory_trim.ts";
+import type { WaitOptions } from "../io/waiting.ts";
+import { PilotError } from "../wire/error.ts";
+import { Channel } from "./channel.ts";
 import { ClientStream } from "./stream.ts";
 
-/**
- * Opens a stream through the agent at `path`. Giving up also ends the attempt inside the agent.
- *
- * @throws PilotError `connection_failed`, `timeout`, `not_found`, `not_trusted`, `not_running`
- */
-export async function openStream(
-  path: string,
-  target: { readonly address: Address; readonly port: number },
-  options: Omit<ChannelOptions, "events" | "datagrams">,
+/** Where a stream goes. */
+export interface DialTarget {
+  readonly address: Address;
+  readonly port: number;
+}
+
+/** Opens the streams of one program. */
+export class Dialler {
+  readonly #path: string;
+  readonly #memory: MemoryTrimmer;
+  #dialled = 0;
+  #spare: Channel | undefined;
+  #opening: Promise<void> | undefined;
+  #closed = false;
+
+  /** `path` is the agent's socket; `memory` hears what passes. */
+  constructor(path: string, memory: MemoryTrimmer) {
+    this.#path = path;
+    this.#memory = memory;
+  }
+
+  /**
+   * Opens a stream. Giving up also ends the attempt inside the agent.
+   *
+   * @throws PilotError `connection_failed`, `timeout`, `not_found`, `not_trusted`, `not_running`
+   */
+  async dial(target: DialTarget, options: WaitOptions): Promise<ClientStream> {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    // Nobody notices that the agent of an idle socket is gone before the runtime has read from it.
+    const isReady = spare !== undefined && spare.lost === undefined;
+    const channel = isReady ? spare : await this.#open(options);
+    try {
+      return await openStream(channel, target, options);
+    } catch (error) {
+      if (!isReady || !(error instanceof PilotError) || error.code !== "not_running") throw error;
+      return await openStream(await this.#open(options), target, options);
+    } finally {
+      // Most programs dial once.
+      if (++this.#dialled > 1) this.#prepare();
+    }
+  }
+
+  /** Closes the socket that is ready; streams have their own. Resolves when it is closed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#spare?.close();
+    this.#spare = undefined;
+    await this.#opening;
+  }
+
+  #open(options: WaitOptions): Promise<Channel> {
+    return Channel.open(this.#path, { ...options, memory: this.#memory });
+  }
+
+  #prepare(): void {
+    if (this.#closed || this.#spare !== undefined) return;
+    this.#opening ??= this.#open({}).then((channel) => {
+      if (this.#closed) return channel.close();
+      channel.greet();
+      this.#spare = channel;
+    }).catch(() => {
+      // The next dial says what is wrong.
+    }).finally(() => this.#opening = undefined);
+  }
+}
+
+async function openStream(
+  channel: Channel,
+  { address, port }: DialTarget,
+  options: WaitOptions,
 ): Promise<ClientStream> {
-  const { address, port } = target;
-  const channel = await Channel.open(path, options);
   try {
     return await channel.call({ kind: "dial", address, port }, {
       ...options,
