@@ -7,8 +7,6 @@ import type { Endpoint } from "../wire/endpoint.ts";
 import { ipFromBytes, ipToBytes } from "../wire/ip.ts";
 import { type AddressScope, addressScope } from "./address_scope.ts";
 
-export { sourceAddressTowards } from "./source_address.ts";
-
 /** Most endpoints given. */
 export const MAX_LOCAL_ENDPOINTS = 16;
 

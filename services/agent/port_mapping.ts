@@ -1,7 +1,7 @@
 /** Asks the router for a public port, where that makes sense, and tells the node of it. */
 
 import { isLocalAddress } from "../../lib/io/addresses.ts";
-import { sourceAddressTowards } from "../../lib/io/interfaces.ts";
+import { sourceAddressTowards } from "../../lib/io/source_address.ts";
 import type { Log } from "../../lib/io/log.ts";
 import { pause } from "../../lib/io/pause.ts";
 import {

@@ -1,11 +1,6 @@
-import {
-  localEndpoints,
-  MAX_LOCAL_ENDPOINTS,
-  selectAddresses,
-  sourceAddressTowards,
-} from "../../lib/io/interfaces.ts";
+import { localEndpoints, MAX_LOCAL_ENDPOINTS, selectAddresses } from "../../lib/io/interfaces.ts";
 import { parseIpv4Routes, parseIpv6Routes, routeTo } from "../../lib/io/routes.ts";
-import { guessSource } from "../../lib/io/source_address.ts";
+import { guessSource, sourceAddressTowards } from "../../lib/io/source_address.ts";
 import { addressScope } from "../../lib/io/address_scope.ts";
 import { gatewayOf, parseRouteOutput } from "../../lib/io/portmap/gateway.ts";
 import { ipToBytes } from "../../lib/wire/ip.ts";

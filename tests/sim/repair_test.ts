@@ -122,7 +122,7 @@ for (const side of ["a", "b"] as const) {
       assert(!transfer.isDirect);
       transfer.nats[side].reboot();
       const ms = transfer.untilResumed(30_000);
-      assert(ms < 3_000, `seed ${seed}: ${ms} ms`);
+      assert(ms < 2_000, `seed ${seed}: ${ms} ms`);
     }
   });
 
