@@ -1,6 +1,7 @@
 /** A connection of the runtime as a stream of Node.js, for libraries that want one. */
 
 import { Duplex } from "node:stream";
+import { concatBytes } from "../wire/bytes.ts";
 
 /** Bytes read at a time. */
 const READ_SIZE = 65_536;
@@ -24,6 +25,14 @@ export class ConnDuplex extends Duplex {
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
     this.#writeAll(chunk).then(() => done(), done);
+  }
+
+  /** A message of several pieces leaves as one. */
+  override _writev(
+    pieces: readonly { readonly chunk: Uint8Array }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#writeAll(concatBytes(...pieces.map(({ chunk }) => chunk))).then(() => done(), done);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

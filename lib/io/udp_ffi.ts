@@ -19,7 +19,7 @@ import {
   type Libc,
   loadLibc,
   setJoining,
-} from "./udp_libc.ts";
+} from "./libc.ts";
 import { Messages, NAME_WORDS } from "./udp_messages.ts";
 import { NameReader, NameWriter } from "./udp_names.ts";
 

@@ -10,6 +10,8 @@ import { ipFromBytes, ipToBytes } from "../wire/endpoint.ts";
 import { PilotError } from "../wire/error.ts";
 import { decodeHttpHead, type HttpHead, listElements } from "../wire/http_head.ts";
 import { ConnDuplex } from "./conn_duplex.ts";
+import { toEndpoint } from "./driver_socket.ts";
+import { acceptWithoutDelay, loadLibc } from "./libc.ts";
 
 /** Time for the request, the handshake of TLS included, milliseconds. */
 const REQUEST_MS = 10_000;
@@ -132,6 +134,8 @@ class Server implements WssServer {
 
   /** One connection from beginning to end. Never throws. */
   async #serve(conn: Deno.Conn): Promise<void> {
+    // Small messages do not wait for the acknowledgement of others (RFC 9293 section 3.7.4).
+    if ("setNoDelay" in conn && typeof conn.setNoDelay === "function") conn.setNoDelay(true);
     const socket = new ConnDuplex(conn);
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     socket.on("close", () => resolve());
@@ -257,9 +261,11 @@ function refuse(socket: Duplex, head: HttpHead, status: string, text = ""): void
 
 function listen({ host, port, tls }: WssServerOptions): Deno.Listener {
   try {
-    return tls === undefined
-      ? Deno.listen({ hostname: host, port })
-      : Deno.listenTls({ hostname: host, port, cert: tls.cert, key: tls.key, alpnProtocols: ["http/1.1"] });
+    if (tls === undefined) return Deno.listen({ hostname: host, port });
+    const listener = Deno.listenTls({ hostname: host, port, ...tls, alpnProtocols: ["http/1.1"] });
+    const libc = loadLibc();
+    if (libc !== undefined) acceptWithoutDelay(libc, toEndpoint(listener.addr));
+    return listener;
   } catch (error) {
     const where = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     if (error instanceof Deno.errors.AddrInUse) {

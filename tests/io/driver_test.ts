@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "../assert.ts"
 import type { Machine, Transmit } from "../../lib/core/machine.ts";
 import { type DatagramSocket, UdpDriver, type UdpMode } from "../../lib/io/driver.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
-import { loadLibc } from "../../lib/io/udp_libc.ts";
+import { loadLibc } from "../../lib/io/libc.ts";
 import { systemRandom } from "../../lib/io/random.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { PilotError } from "../../lib/wire/error.ts";

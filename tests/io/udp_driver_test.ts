@@ -2,7 +2,7 @@ import { assert, assertEquals } from "../assert.ts";
 import type { Machine, Transmit } from "../../lib/core/machine.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { UdpDriver } from "../../lib/io/driver.ts";
-import { loadLibc } from "../../lib/io/udp_libc.ts";
+import { loadLibc } from "../../lib/io/libc.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { viewOf } from "../../lib/wire/uint.ts";
 import { SeededRandom } from "../sim/random.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "../assert.ts";
 import { type BatchSocket, isBatchSocket, openSocket, toEndpoint } from "../../lib/io/driver_socket.ts";
-import { loadLibc } from "../../lib/io/udp_libc.ts";
+import { loadLibc } from "../../lib/io/libc.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import { SeededRandom } from "../sim/random.ts";

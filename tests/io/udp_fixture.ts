@@ -1,7 +1,7 @@
 import type { Transmit } from "../../lib/core/machine.ts";
 import { type BatchSocket, openSocket } from "../../lib/io/driver_socket.ts";
 import { openFfiSocket } from "../../lib/io/udp_ffi.ts";
-import { type Libc, loadLibc } from "../../lib/io/udp_libc.ts";
+import { type Libc, loadLibc } from "../../lib/io/libc.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 
 /** A socket on a C library some of whose functions are replaced. */

@@ -1,4 +1,4 @@
-/** The calls of the C library of 64-bit Linux that fast UDP needs, on a socket that the runtime opened. */
+/** The calls of the C library of 64-bit Linux that fast sockets need, on those that the runtime opened. */
 
 import type { Endpoint } from "../wire/endpoint.ts";
 import { mayUseFfi } from "./ffi.ts";
@@ -26,10 +26,13 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const F_DUPFD_CLOEXEC = 1030;
 const IPPROTO_IP = 0;
 const IP_MTU_DISCOVER = 10;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
 const IPPROTO_IPV6 = 41;
 const IPV6_MTU_DISCOVER = 23;
 /** Sets DF and ignores what the kernel believes of the path: `IP_PMTUDISC_PROBE`, the same number for IPv6. */
@@ -37,7 +40,7 @@ const PMTUDISC_PROBE = 3;
 /** Descriptors looked at to find the socket; it is among the first unless thousands of files are open. */
 const MAX_DESCRIPTOR = 16_384;
 
-/** A descriptor of our own for a socket of the runtime, and the family of its addresses. */
+/** A descriptor of a socket, and the family of its addresses. */
 export interface Descriptor {
   readonly fd: number;
   readonly family: typeof AF_INET | typeof AF_INET6;
@@ -65,6 +68,24 @@ function load(): Libc | undefined {
  * file when the runtime closes its one. `undefined` when there is no such socket.
  */
 export function duplicateSocket(libc: Libc, endpoint: Endpoint): Descriptor | undefined {
+  const found = findSocket(libc, endpoint, SOCK_DGRAM);
+  if (found === undefined) return undefined;
+  const own = libc.fcntl(found.fd, F_DUPFD_CLOEXEC, 3);
+  return own < 0 ? undefined : { fd: own, family: found.family };
+}
+
+/**
+ * Lets the connections that will be accepted at `endpoint` send small pieces at once (`TCP_NODELAY`, which they inherit).
+ * For listeners whose connections the runtime gives no such choice. Returns whether it worked.
+ */
+export function acceptWithoutDelay(libc: Libc, endpoint: Endpoint): boolean {
+  const found = findSocket(libc, endpoint, SOCK_STREAM);
+  return found !== undefined &&
+    writeOption(libc, found.fd, { level: IPPROTO_TCP, name: TCP_NODELAY, value: 1 });
+}
+
+/** The runtime's descriptor of a socket of this type that is bound to `endpoint`. */
+function findSocket(libc: Libc, endpoint: Endpoint, type: number): Descriptor | undefined {
   const name = new Uint32Array(NAME_WORDS);
   const size = new Uint32Array(1);
   const reader = new NameReader();
@@ -75,9 +96,7 @@ export function duplicateSocket(libc: Libc, endpoint: Endpoint): Descriptor | un
     if (family !== AF_INET && family !== AF_INET6) continue;
     const bound = reader.read(name, 0);
     if (bound.port !== endpoint.port || bound.host !== endpoint.host) continue;
-    if (readOption(libc, fd, { level: SOL_SOCKET, name: SO_TYPE }) !== SOCK_DGRAM) continue;
-    const own = libc.fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    return own < 0 ? undefined : { fd: own, family };
+    if (readOption(libc, fd, { level: SOL_SOCKET, name: SO_TYPE }) === type) return { fd, family };
   }
   return undefined;
 }
