@@ -169,6 +169,12 @@ function timedOut(where: string): PilotError {
 function explained(error: unknown, where: string): PilotError {
   if (error instanceof PilotError) return error;
   const reason = error instanceof Error ? error.message : String(error);
+  if (reason.includes("CaUsedAsEndEntity")) {
+    return new PilotError("connection_failed", `${where} shows the certificate of an authority as its own`, {
+      hint: "whoever runs it makes another: openssl req -x509 -addext basicConstraints=critical,CA:FALSE ...",
+      cause: error,
+    });
+  }
   if (!/certificate|UnknownIssuer|NotValidForName/i.test(reason)) return failed(where, reason, error);
   return new PilotError("connection_failed", `the certificate of ${where} is not trusted: ${reason}`, {
     hint: "something on the way may inspect TLS, or wants a login; give its authority with --tls-ca FILE",

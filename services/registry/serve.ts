@@ -165,6 +165,7 @@ class Server {
   }
 
   async #serve(socket: Deno.TcpConn): Promise<void> {
+    socket.setNoDelay(true);
     const { hostname, port } = socket.remoteAddr;
     const from = { host: canonical(hostname), port };
     const source = sourceOf(from.host);

@@ -5,6 +5,7 @@ import { assert } from "../assert.ts";
 /** PEM texts. */
 export interface Certificates {
   readonly authority: string;
+  readonly authorityKey: string;
   readonly cert: string;
   readonly key: string;
 }
@@ -44,7 +45,12 @@ export async function makeCertificates(): Promise<Certificates> {
       ...["-days", "2", "-extfile", "names", "-out", "cert.pem"],
     ]);
     const read = (name: string) => Deno.readTextFile(`${folder}/${name}`);
-    return { authority: await read("ca.pem"), cert: await read("cert.pem"), key: await read("key.pem") };
+    return {
+      authority: await read("ca.pem"),
+      authorityKey: await read("ca.key"),
+      cert: await read("cert.pem"),
+      key: await read("key.pem"),
+    };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

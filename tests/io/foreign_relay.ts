@@ -38,7 +38,7 @@ export class ForeignRelay {
   reply = "";
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  constructor(tls?: Certificates) {
+  constructor(tls?: Pick<Certificates, "cert" | "key">) {
     const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
     const handler = (request: Request) => this.#answer(request);
     this.#server = tls === undefined

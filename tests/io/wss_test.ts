@@ -175,6 +175,17 @@ Deno.test("carrier: TLS is verified, with an authority of one's own where there 
   await relay.close();
 });
 
+Deno.test("carrier: a certificate of an authority in place of a server's is called that", async () => {
+  const { authority, authorityKey } = await makeCertificates();
+  const relay = new ForeignRelay({ cert: authority, key: authorityKey });
+  const url = `wss://127.0.0.1:${relay.port}/v1/compat`;
+  const subject = new Subject(url, { authorities: authority });
+  const error = await subject.fails(/shows the certificate of an authority as its own/);
+  assertMatch(error.hint ?? "", /CA:FALSE/);
+  await subject.carrier.close();
+  await relay.close();
+});
+
 Deno.test("carrier: through a proxy by name, over TLS, with credentials that change", async () => {
   const certificates = await makeCertificates();
   const relay = new ForeignRelay(certificates);
