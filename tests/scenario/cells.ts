@@ -3,7 +3,7 @@
  */
 
 import type { CongestionFactory } from "../../lib/core/stream/congestion.ts";
-import { burstyLoss, type LossModel, randomLoss } from "./line.ts";
+import { burstyLoss, type LineOptions, type LossModel, randomLoss } from "./line.ts";
 import { Network } from "./network.ts";
 
 export const RTTS = [10, 50, 200] as const;
@@ -16,6 +16,7 @@ export interface Path {
   readonly rtt: number;
   /** The queue in bandwidth-delay products; 1 unless given. */
   readonly queue?: number;
+  readonly pauses?: LineOptions["pauses"];
 }
 
 function lossModel(loss: string): LossModel {
@@ -26,7 +27,7 @@ function lossModel(loss: string): LossModel {
 export function network(path: Path, loss: string, seed: number): Network {
   const rate = path.rate * 125;
   const queue = Math.max(rate * path.rtt * (path.queue ?? 1), 4 * 1_200);
-  const options = () => ({ rate, delay: path.rtt / 2, queue, loss: lossModel(loss) });
+  const options = () => ({ rate, delay: path.rtt / 2, queue, loss: lossModel(loss), pauses: path.pauses });
   return new Network({ there: options(), back: options(), seed });
 }
 

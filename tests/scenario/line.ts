@@ -34,6 +34,8 @@ export interface LineOptions {
   /** Bytes that the queue holds. */
   readonly queue: number;
   readonly loss: LossModel;
+  /** The line stands still now and then, as radio links do: chance for each packet, and milliseconds. */
+  readonly pauses?: { readonly chance: number; readonly ms: number } | undefined;
 }
 
 interface Flying {
@@ -69,7 +71,7 @@ export class Line {
   }
 
   send(flow: number, segment: Segment, now: Instant): void {
-    const { rate, delay, queue, loss } = this.options;
+    const { rate, delay, queue, loss, pauses } = this.options;
     const size = HEADER + segment.payload.length;
     if (this.waiting(now) * rate + size > queue) {
       this.dropped++;
@@ -79,7 +81,8 @@ export class Line {
     this.carried += size;
     if (loss(this.#random) || this.isCut) return;
     // A line keeps the order, also when its delay changes.
-    const at = Math.max(this.#flying.last?.at ?? 0, this.#busyUntil + delay);
+    const pause = pauses !== undefined && this.#random.chance(pauses.chance) ? pauses.ms : 0;
+    const at = Math.max(this.#flying.last?.at ?? 0, this.#busyUntil + delay + pause);
     this.#flying.push({ at, flow, segment });
   }
 

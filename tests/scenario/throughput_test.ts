@@ -31,8 +31,10 @@ function table(name: "bbr" | "cubic"): Results {
 function situations(): Results {
   const slow = { rate: 10, rtt: 50 };
   const fast = { rate: 100, rtt: 20 };
+  const radio = { rate: 100, rtt: 10, queue: 2, pauses: { chance: 0.02, ms: 8 } };
   const results: Results = {};
   for (const [name, congestion] of Object.entries(CONTROLLERS)) {
+    results[`${name}: pauses of 8 ms, 100 Mbit/s, 10 ms`] = { share: goodput(radio, "0", congestion) };
     results[`${name}: two streams, 10 Mbit/s, 50 ms`] = fairness(slow, "0", congestion);
     results[`${name}: two streams, 100 Mbit/s, 20 ms`] = fairness(fast, "0", congestion);
     results[`${name}: queue of 10 products`] = bloat(congestion);
@@ -103,5 +105,7 @@ Deno.test("shared lines, bloated queues, outages and path changes", () => {
       assert(values["halfMs"] <= 1_000 + 2 * rtt, `${name}: ${values["halfMs"]}`);
     }
   }
+  // Taken for a queue, the pauses would cost half of the line.
+  assert((results["bbr: pauses of 8 ms, 100 Mbit/s, 10 ms"]?.["share"] ?? 0) >= 75, "an unsteady line");
   assert((results["bbr: queue of 10 products"]?.["waitingMs"] ?? 1_000) < 50, "a short queue");
 });

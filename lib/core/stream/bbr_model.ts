@@ -18,6 +18,11 @@ const MAX_LOSS_FLOOR = 0.25;
 const QUEUELESS = 1.15;
 /** Rounds that never come below this multiple have one that does not go away: others send, too. */
 const STANDING = 1.25;
+/**
+ * Such a queue changes slowly. Where the round-trip times of one round differ by more than this share of what they wait,
+ * the path itself is unsteady, as radio links are.
+ */
+const STEADY = 0.25;
 /** Weight of a new round in the loss of the path. */
 const LOSS_WEIGHT = 1 / 8;
 /** Bytes a round needs to say something about loss, in segments. */
@@ -47,6 +52,7 @@ export class PathModel {
   #lostInRound = 0;
   #deliveredInRound = 0;
   #roundMinimumRtt = Infinity;
+  #roundMaximumRtt = 0;
   #extraSince: Instant = 0;
   #extraDelivered = 0;
   #extras: [number, number] = [0, 0];
@@ -121,6 +127,7 @@ export class PathModel {
   #updateRtt({ rtt, now }: AcknowledgementReport): void {
     if (rtt < 0) return;
     this.#roundMinimumRtt = Math.min(this.#roundMinimumRtt, rtt);
+    this.#roundMaximumRtt = Math.max(this.#roundMaximumRtt, rtt);
     // A hair above the minimum confirms it: clocks jitter.
     const isConfirmed = rtt <= this.minimumRtt * 1.02;
     if (!isConfirmed && now - this.minimumRttAt <= MIN_RTT_WINDOW_MS) return;
@@ -139,13 +146,12 @@ export class PathModel {
       const weight = Math.max(LOSS_WEIGHT, this.rounds < 16 ? 0.5 : 0);
       this.#lossFloor = Math.min(MAX_LOSS_FLOOR, this.#lossFloor + weight * (loss - this.#lossFloor));
     }
-    const isStanding = this.#roundMinimumRtt !== Infinity &&
-      this.#roundMinimumRtt > this.minimumRtt * STANDING;
-    this.standingRounds = isStanding ? this.standingRounds + 1 : 0;
+    this.standingRounds = this.#isStanding ? this.standingRounds + 1 : 0;
     this.roundRate = this.latestRate;
     if (isTelling) {
       this.#lostInRound = this.#deliveredInRound = 0;
       this.#roundMinimumRtt = Infinity;
+      this.#roundMaximumRtt = 0;
     }
     this.latestRate = 0;
     if (++this.#extraRounds >= EXTRA_ROUNDS) {
@@ -153,6 +159,13 @@ export class PathModel {
       this.#extras = [this.#extras[1], 0];
       this.extraAcked = Math.max(this.#extras[0], this.#extras[1]);
     }
+  }
+
+  /** Whether the round that ends had a queue all the time, and a steady one. */
+  get #isStanding(): boolean {
+    const least = this.#roundMinimumRtt;
+    if (least === Infinity || least <= this.minimumRtt * STANDING) return false;
+    return this.#roundMaximumRtt - least <= STEADY * (least - this.minimumRtt);
   }
 
   #updateAggregation({ delivered, now }: AcknowledgementReport, bandwidth: number): void {
