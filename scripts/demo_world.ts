@@ -47,19 +47,23 @@ export async function inWorld<Result>(story: (world: World) => Promise<Result>):
   for (const signal of signals) Deno.addSignalListener(signal, interrupt);
   const patience = setTimeout(() => ending.abort(new Error("it took too long")), PATIENCE_MS);
   const world = await World.create(ending.signal);
-  let result: Result;
+  let outcome: { readonly result: Result } | { readonly error: unknown };
   try {
-    result = await story(world);
+    outcome = { result: await story(world) };
   } catch (error) {
-    if (!(error instanceof Interrupted)) console.error(`\n${world.logs}`);
-    throw error;
-  } finally {
+    outcome = { error };
+  }
+  try {
     clearTimeout(patience);
     await world.stop();
+  } finally {
     for (const signal of signals) Deno.removeSignalListener(signal, interrupt);
   }
-  ending.signal.throwIfAborted();
-  return result;
+  // Ctrl-C ends the processes of the world, too: that they are gone may be noticed before our own signal.
+  if (ending.signal.reason instanceof Interrupted) throw ending.signal.reason;
+  if ("result" in outcome) return outcome.result;
+  console.error(`\n${world.logs}`);
+  throw outcome.error;
 }
 
 /** Registry, beacon, two agents and the folder they live in. Stop it, whatever happens. */
