@@ -4,6 +4,7 @@
  * there is one.
  */
 
+import { run } from "../tests/nat/shell.ts";
 import type { AgentName, Place } from "./demo_world.ts";
 
 /** Address of everything in the middle, the agents' subnets in the middle, and their hosts. */
@@ -67,12 +68,6 @@ export class SoakNetwork implements Place {
   }
 }
 
-function ip(words: readonly string[]): Promise<void> {
-  return run(["ip", ...words]);
-}
-
-async function run([command = "", ...args]: readonly string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args, stdin: "null", stdout: "null" })
-    .output();
-  if (!success) throw new Error(`${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
+async function ip(words: readonly string[]): Promise<void> {
+  await run(["ip", ...words]);
 }

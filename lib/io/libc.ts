@@ -1,7 +1,7 @@
 /** The calls of the C library of 64-bit Linux that fast sockets need, on those that the runtime opened. */
 
 import type { Endpoint } from "../wire/endpoint.ts";
-import { mayUseFfi } from "./ffi.ts";
+import { openLibc } from "./ffi.ts";
 import { NAME_WORDS, SOL_UDP, UDP_GRO, UDP_SEGMENT } from "./udp_messages.ts";
 import { AF_INET, AF_INET6, NameReader } from "./udp_names.ts";
 
@@ -46,21 +46,11 @@ export interface Descriptor {
   readonly family: typeof AF_INET | typeof AF_INET6;
 }
 
-// When the module is loaded, and never closed: a library belongs to the process, not to one socket.
-const libc = load();
+const libc = openLibc(SYMBOLS);
 
 /** The C library; `undefined` when this is not a Linux with glibc or native code is not allowed. */
 export function loadLibc(): Libc | undefined {
   return libc;
-}
-
-function load(): Libc | undefined {
-  if (Deno.build.os !== "linux" || !mayUseFfi()) return undefined;
-  try {
-    return Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-  } catch {
-    return undefined;
-  }
 }
 
 /**

@@ -3,7 +3,7 @@
  * a hundred megabytes after a hundred transfers at once, for as long as the process lives.
  */
 
-import { mayUseFfi } from "./ffi.ts";
+import { openLibc } from "./ffi.ts";
 
 /** So many bytes must have passed since the last time for it to be worth the few milliseconds it takes. */
 const WORTH_BYTES = 8 * 1024 * 1024;
@@ -15,22 +15,11 @@ const QUIET_MS = [10_000, 20_000, 60_000] as const;
 /** Quiet is when fewer bytes pass than these. */
 const QUIET_BYTES = 1024 * 1024;
 
-// When the module is loaded, and never closed: a library belongs to the process.
-const mallocTrim = load();
-
-function load(): ((pad: bigint) => number) | undefined {
-  if (Deno.build.os !== "linux" || !mayUseFfi()) return undefined;
-  try {
-    const symbols = { malloc_trim: { parameters: ["usize"], result: "i32" } } as const;
-    return Deno.dlopen("libc.so.6", symbols).symbols.malloc_trim;
-  } catch {
-    return undefined;
-  }
-}
+const libc = openLibc({ malloc_trim: { parameters: ["usize"], result: "i32" } });
 
 /** Gives freed memory back now, where that is possible: Linux with glibc, and native code allowed. */
 export function trimMemory(): void {
-  mallocTrim?.(0n);
+  libc?.malloc_trim(0n);
 }
 
 /** Watches the bytes that pass through a process. */

@@ -6,7 +6,7 @@ import { networkInterfaces } from "node:os";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { ipFromBytes, ipToBytes } from "../wire/ip.ts";
 import { addressScope } from "./address_scope.ts";
-import { mayUseFfi } from "./ffi.ts";
+import { openLibc } from "./ffi.ts";
 import { readRoutes, routeTo } from "./routes.ts";
 import { NAME_WORDS } from "./udp_messages.ts";
 import { AF_INET, AF_INET6, NameReader, NameWriter } from "./udp_names.ts";
@@ -24,7 +24,7 @@ const SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
 } as const;
 
-const libc = load();
+const libc = openLibc(SYMBOLS);
 
 /**
  * The address of this computer that datagrams to `host` (an IP literal, a zone allowed) leave from; `undefined` when
@@ -69,16 +69,6 @@ export async function guessSource(host: string, zone?: string): Promise<string |
 }
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-
-// When the module is loaded, and never closed: a library belongs to the process.
-function load(): Libc | undefined {
-  if (Deno.build.os !== "linux" || !mayUseFfi()) return undefined;
-  try {
-    return Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-  } catch {
-    return undefined;
-  }
-}
 
 function askKernel(libc: Libc, to: Endpoint): string | undefined {
   const family = to.host.includes(":") ? AF_INET6 : AF_INET;
