@@ -19,6 +19,7 @@ import { SendSide } from "./send.ts";
 import {
   type CloseReason,
   mayReceive,
+  maySend,
   peerIsFinished,
   type State,
   type StateInput,
@@ -50,6 +51,12 @@ export class StreamCore {
   /** Our initial sequence number. */
   readonly first: number;
   readonly isPassive: boolean;
+  /**
+   * The application has an inbound stream in hand, and may answer, before the third packet of the handshake: the
+   * tunnel proves who sent the SYN and that it is no replay, as the cookie of TCP Fast Open does (RFC 7413 section
+   * 4.2). Only for peers like us: other nodes drop what overtakes the SYN+ACK.
+   */
+  readonly isOpenEarly: boolean;
   readonly send: SendSide;
   readonly receive: ReceiveSide;
   readonly outbox: Outbox;
@@ -86,6 +93,7 @@ export class StreamCore {
       profile: options.profile,
     });
     this.#isExtended = isExtended(options.profile ?? FOREIGN_PROFILE);
+    this.isOpenEarly = this.isPassive && this.#isExtended;
     this.outbox = new Outbox(this.send, this.receive);
     this.liveness = new Liveness(now);
   }
@@ -109,6 +117,11 @@ export class StreamCore {
   /** Old nodes always begin at 0, we never do. */
   get isForeign(): boolean {
     return this.peerFirst === 0;
+  }
+
+  /** Whether data of ours may leave: the application may write, and the peer can take it. */
+  get maySendData(): boolean {
+    return maySend(this.#state) || (this.#state.name === "SYN_RECV" && this.isOpenEarly);
   }
 
   /** Silence matters while the peer may have something to say, or we to it. */
@@ -140,7 +153,7 @@ export class StreamCore {
     this.liveness.noteHeard(now);
     const rtt = this.opening.roundTrip(now);
     if (rtt !== undefined) this.send.rtt.sample(rtt);
-    this.events.say("connected");
+    if (!this.isOpenEarly) this.events.say("connected");
   }
 
   /** Ends the peer's direction when all data before its FIN is here, and confirms that. */

@@ -6,7 +6,7 @@ import type { CloseReason } from "./state.ts";
 
 /** What happened to a stream. */
 export type StreamEvent =
-  /** The handshake is complete. */
+  /** The stream is open: the handshake is complete, or as good as that (`StreamCore.isOpenEarly`). */
   | { readonly type: "connected" }
   /** Data waits: read until `undefined`. */
   | { readonly type: "readable" }

@@ -75,11 +75,13 @@ function restart(core: StreamCore, first: number): void {
 }
 
 function handleAck(core: StreamCore, segment: Segment, now: Instant): void {
+  const { send } = core;
   if (core.state.name === "SYN_RECV") {
-    if (segment.acknowledgement !== core.send.next) return;
+    const isThird = isAfter(segment.acknowledgement, core.first) &&
+      !isAfter(segment.acknowledgement, send.next);
+    if (!isThird) return;
     core.establish(now);
   }
-  const { send } = core;
   const { payload, window } = segment;
   const blocks = payload.length === 0 ? undefined : readSack(segment, send.next);
   const hasData = blocks === undefined && payload.length > 0;

@@ -378,7 +378,7 @@ export class Ports {
     this.#timers.set(connection, at);
   }
 
-  /** Only connections whose handshake is complete are shown to the application. */
+  /** Inbound connections are shown to the application from `"connected"` on. */
   #report(connection: Connection, event: StreamEvent): void {
     const { id, localPort, remote, remotePort } = connection;
     if (connection.stage !== "embryonic") {

@@ -36,12 +36,16 @@ export class Stream {
     return new Stream(core);
   }
 
-  /** Answers a SYN: emits a SYN+ACK. `"connected"` follows with the third packet of the handshake. */
+  /**
+   * Answers a SYN: emits a SYN+ACK. `"connected"` follows at once with peers like us, else with the third packet of
+   * the handshake.
+   */
   static accept(options: StreamOptions, syn: Segment, now: Instant): Stream {
     const core = new StreamCore(options, syn, now);
     core.send.open(syn.window);
     core.timers.set("embryonic", now + EMBRYONIC_MS);
     sendHandshake(core, now);
+    if (core.isOpenEarly) core.events.say("connected");
     return new Stream(core);
   }
 
@@ -99,16 +103,16 @@ export class Stream {
 
   /** The next segment to send. */
   pollTransmit(now: Instant): Segment | undefined {
-    const { outbox, state, acks, receive, send, ending } = this.#core;
+    const { outbox, state, acks, receive, send, ending, maySendData } = this.#core;
     const control = outbox.shift();
     if (control !== undefined) return control;
-    if (isOpening(state) || state.name === "CLOSED") return undefined;
+    if ((isOpening(state) && !maySendData) || state.name === "CLOSED") return undefined;
     if (acks.isDue && receive.early > 0) {
       acks.noteSent();
       return outbox.ack(receive.sackBlocks());
     }
     if (acks.takeDuplicate()) return outbox.ack([]);
-    const data = maySend(state) ? send.poll(now) : undefined;
+    const data = maySendData ? send.poll(now) : undefined;
     if (data !== undefined) {
       acks.noteSent();
       return outbox.data(data.sequence, data.payload);
@@ -155,7 +159,7 @@ export class Stream {
   /** Ends both directions in order: as {@linkcode shutdown}, and what the peer still sends is thrown away. */
   close(now: Instant): void {
     const core = this.#core;
-    if (isOpening(core.state)) return this.abort(now);
+    if (isOpening(core.state) && !core.isOpenEarly) return this.abort(now);
     core.isClosing = true;
     core.receive.discard();
     if (mayReceive(core.state) && core.receive.owesUpdate) core.acks.demand();

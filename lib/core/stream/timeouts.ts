@@ -5,13 +5,12 @@
 import type { Instant } from "../machine.ts";
 import type { StreamCore, TimerName } from "./core.ts";
 import { earlier } from "./deadlines.ts";
-import { isOpening, maySend } from "./state.ts";
 
 /** When {@linkcode handleTimeouts} has something to do, `undefined` for never. */
 export function nextTimeout(core: StreamCore): Instant | undefined {
   const earliest = core.timers.next();
-  if (isOpening(core.state) || core.state.name === "CLOSED") return earliest;
-  const sending = maySend(core.state) ? core.send.deadline : undefined;
+  if (core.state.name === "CLOSED") return earliest;
+  const sending = core.maySendData ? core.send.deadline : undefined;
   const watching = core.isWatched ? core.liveness.deadline : undefined;
   return earlier(earlier(earliest, core.acks.deadline), earlier(sending, watching));
 }
@@ -21,9 +20,9 @@ export function handleTimeouts(core: StreamCore, now: Instant): void {
   for (let name = core.timers.popDue(now); name !== undefined; name = core.timers.popDue(now)) {
     expire(core, name, now);
   }
-  if (isOpening(core.state) || core.state.name === "CLOSED") return;
+  if (core.state.name === "CLOSED") return;
   core.acks.handleTimeout(now);
-  if (maySend(core.state) && core.send.handleTimeout(now) !== undefined) {
+  if (core.maySendData && core.send.handleTimeout(now) !== undefined) {
     return core.fail("unreachable", { tellPeer: true });
   }
   if (core.isWatched) watch(core, now);

@@ -3,6 +3,7 @@
  */
 
 import { fixedSequence } from "./pair.ts";
+import { OWN_PROFILE } from "../../../lib/core/stream/profile.ts";
 import { Flag } from "../../../lib/wire/packet.ts";
 import {
   type Segment,
@@ -109,6 +110,12 @@ export const inState = {
   },
   synRecv(syn: Partial<Segment> = {}): Solo {
     const solo = new Solo(syn);
+    solo.drain();
+    return solo;
+  },
+  /** Answered a node like ours, and is open before the third packet. */
+  synRecvEarly(): Solo {
+    const solo = new Solo({}, { profile: OWN_PROFILE });
     solo.drain();
     return solo;
   },

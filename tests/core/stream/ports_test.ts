@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "../../assert.ts";
+import { OWN_PROFILE } from "../../../lib/core/stream/profile.ts";
 import { Flag, type Packet, Protocol } from "../../../lib/wire/packet.ts";
 import {
   type PortLimits,
@@ -261,6 +262,17 @@ Deno.test("ports: limits of handshakes, backlog, connections per port and in all
   for (const id of backlog.accepted(backlog.b)) backlog.b.take(id);
   backlog.run(1_000);
   assertEquals(backlog.accepted(backlog.b).length, 4);
+
+  // SYNs of a node like ours are shown at once, and wait in the same line; these nobody sent, as the answers tell.
+  const early = new World({ backlog: 2 });
+  early.b.listen(80);
+  early.b.setProfile(1, OWN_PROFILE);
+  for (let port = 0; port < 10; port++) {
+    early.b.handlePacket(forged({ sourcePort: port }), early.now, { admitted: true });
+  }
+  assertEquals(early.b.list().length, 2);
+  early.exchange();
+  assertEquals(early.story(early.b), ["accepted", "accepted", "reset", "reset"]);
 
   for (const limits of [{ perPort: 2 }, { total: 2 }]) {
     const world = new World(limits);
