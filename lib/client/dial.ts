@@ -1,4 +1,7 @@
-/** Outgoing streams: each has a socket of its own. Who dials again and again finds one that is ready. */
+/**
+ * Outgoing streams: each has a socket of its own while it lasts. Who dials again and again finds one that is ready: that
+ * of a stream which has ended in order, or one that was opened ahead.
+ */
 
 import { type Address, formatSocketAddress } from "../wire/address.ts";
 import type { IpcReply } from "../wire/ipc.ts";
@@ -14,12 +17,15 @@ export interface DialTarget {
   readonly port: number;
 }
 
+/** Sockets kept ready. */
+const MAX_READY = 4;
+
 /** Opens the streams of one program. */
 export class Dialler {
   readonly #path: string;
   readonly #memory: MemoryTrimmer;
   #dialled = 0;
-  #spare: Channel | undefined;
+  readonly #ready: Channel[] = [];
   #opening: Promise<void> | undefined;
   #closed = false;
 
@@ -35,28 +41,36 @@ export class Dialler {
    * @throws PilotError `connection_failed`, `timeout`, `not_found`, `not_trusted`, `not_running`
    */
   async dial(target: DialTarget, options: WaitOptions): Promise<ClientStream> {
-    const spare = this.#spare;
-    this.#spare = undefined;
-    // Nobody notices that the agent of an idle socket is gone before the runtime has read from it.
-    const isReady = spare !== undefined && spare.lost === undefined;
-    const channel = isReady ? spare : await this.#open(options);
+    const ready = this.#takeReady();
+    const channel = ready ?? await this.#open(options);
     try {
-      return await openStream(channel, target, options);
+      return await this.#openStream(channel, target, options);
     } catch (error) {
-      if (!isReady || !(error instanceof PilotError) || error.code !== "not_running") throw error;
-      return await openStream(await this.#open(options), target, options);
+      if (ready === undefined || !(error instanceof PilotError) || error.code !== "not_running") throw error;
+      return await this.#openStream(await this.#open(options), target, options);
     } finally {
       // Most programs dial once.
       if (++this.#dialled > 1) this.#prepare();
     }
   }
 
-  /** Closes the socket that is ready; streams have their own. Resolves when it is closed. */
+  /** Closes the sockets that are ready; streams have their own. Resolves when they are closed. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#spare?.close();
-    this.#spare = undefined;
+    for (const channel of this.#ready.splice(0)) channel.close();
     await this.#opening;
+  }
+
+  /** Nobody notices that the agent of an idle socket is gone before the runtime has read from it. */
+  #takeReady(): Channel | undefined {
+    let channel = this.#ready.pop();
+    while (channel?.lost !== undefined) channel = this.#ready.pop();
+    return channel;
+  }
+
+  #keep(channel: Channel): void {
+    if (this.#closed || this.#ready.length >= MAX_READY) channel.close();
+    else if (channel.lost === undefined) this.#ready.push(channel);
   }
 
   #open(options: WaitOptions): Promise<Channel> {
@@ -64,47 +78,49 @@ export class Dialler {
   }
 
   #prepare(): void {
-    if (this.#closed || this.#spare !== undefined) return;
+    if (this.#closed || this.#ready.length > 0) return;
     this.#opening ??= this.#open({}).then((channel) => {
-      if (this.#closed) return channel.close();
       channel.greet();
-      this.#spare = channel;
+      this.#keep(channel);
     }).catch(() => {
       // The next dial says what is wrong.
     }).finally(() => this.#opening = undefined);
   }
-}
 
-async function openStream(
-  channel: Channel,
-  { address, port }: DialTarget,
-  options: WaitOptions,
-): Promise<ClientStream> {
-  try {
-    return await channel.call({ kind: "dial", address, port }, {
-      ...options,
-      what: `dial ${formatSocketAddress(address, port)}`,
-      // Made before the next message is read, so that no Recv is lost.
-      reply: (reply) => reply.kind === "dial_ok" ? dialled(channel, { reply, address, port }) : undefined,
-    });
-  } catch (error) {
-    // The agent gives up the attempt when its socket goes away.
-    channel.close();
-    throw error;
+  async #openStream(channel: Channel, target: DialTarget, options: WaitOptions): Promise<ClientStream> {
+    const { address, port } = target;
+    try {
+      return await channel.call({ kind: "dial", address, port }, {
+        ...options,
+        what: `dial ${formatSocketAddress(address, port)}`,
+        // Made before the next message is read, so that no Recv is lost.
+        reply: (reply) => reply.kind === "dial_ok" ? this.#begun(channel, reply, target) : undefined,
+      });
+    } catch (error) {
+      // The agent gives up the attempt when its socket goes away.
+      channel.close();
+      throw error;
+    }
   }
-}
 
-function dialled(
-  channel: Channel,
-  options: { reply: Extract<IpcReply, { kind: "dial_ok" }>; address: Address; port: number },
-): ClientStream {
-  const { reply, address, port } = options;
-  return new ClientStream(channel, {
-    id: reply.connection,
-    remote: address,
-    remotePort: port,
-    localPort: reply.localPort,
-    localAddress: reply.localAddress,
-    release: () => channel.close(),
-  });
+  #begun(
+    channel: Channel,
+    reply: Extract<IpcReply, { kind: "dial_ok" }>,
+    { address, port }: DialTarget,
+  ): ClientStream {
+    const { connection, localPort, localAddress } = reply;
+    return new ClientStream(channel, {
+      id: connection,
+      remote: address,
+      remotePort: port,
+      localPort,
+      localAddress,
+      release: (isDone) => {
+        channel.detach(connection);
+        // Others than ours may still say something that does not name the stream.
+        if (isDone && channel.extended) this.#keep(channel);
+        else channel.close();
+      },
+    });
+  }
 }

@@ -34,8 +34,8 @@ export interface StreamParts {
   /** `undefined` when the agent does not tell. */
   readonly localPort: number | undefined;
   readonly localAddress: Address | undefined;
-  /** Called once when the stream needs its channel no more. */
-  readonly release: () => void;
+  /** Called once when the stream needs its channel no more; `isDone` when the agent is done with the stream, too. */
+  readonly release: (isDone: boolean) => void;
 }
 
 /**
@@ -53,7 +53,7 @@ export class ClientStream implements AsyncDisposable {
   /** Own address, `undefined` when the agent does not tell. */
   readonly localAddress: Address | undefined;
   readonly #channel: Channel;
-  readonly #release: () => void;
+  readonly #release: (isDone: boolean) => void;
   readonly #buffer = new AsyncQueue<Uint8Array>((chunk) => chunk.length);
   #answered = Promise.withResolvers<void>();
   #lane: Promise<unknown> = Promise.resolve();
@@ -246,14 +246,15 @@ export class ClientStream implements AsyncDisposable {
     // An end notice may have come long ago; the answer to this Close is still to come.
     this.#answered = Promise.withResolvers<void>();
     const orderly = this.#lane.then(async () => {
-      if (this.#channel.lost !== undefined) return;
+      if (this.#channel.lost !== undefined) return false;
       this.#postClose();
       await this.#answered.promise;
+      return true;
     });
     // Whatever has not been sent after that time is given up with the socket.
-    await within(orderly, "close", { timeoutMs }).catch(() => {});
+    const isDone = await within(orderly, "close", { timeoutMs }).catch(() => false);
     this.#failSends(new PilotError("invalid_state", "the stream is closed"));
-    this.#release();
+    this.#release(isDone);
   }
 
   #postClose(extra?: number): void {

@@ -1,15 +1,26 @@
-/** An agent of another make: answers as scripted, knows none of our additions. */
+/** An agent of another make: answers as scripted, knows none of our additions unless it is told to say so. */
 
 import { encodeLengthPrefixed, FrameSplitter } from "../../lib/wire/framing.ts";
+
+/** What every old agent says to the greeting. */
+const OLD_GREETING: Answer = (_, socket) => socket.error("unknown command: 0x21");
+
+type Answer = (message: Uint8Array, socket: ForeignSocket) => Promise<void>;
 
 /** One socket of the client under test. */
 export class ForeignSocket {
   /** All messages received, in order. */
   readonly received: Uint8Array[] = [];
   readonly #conn: Deno.Conn;
+  #closed = false;
 
   constructor(conn: Deno.Conn) {
     this.#conn = conn;
+  }
+
+  /** Whether either side has closed it. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Sends messages in one piece. */
@@ -27,6 +38,7 @@ export class ForeignSocket {
   }
 
   close(): void {
+    this.#closed = true;
     try {
       this.#conn.close();
     } catch {
@@ -35,7 +47,7 @@ export class ForeignSocket {
   }
 
   /** Reads until the end. */
-  async run(answer: (message: Uint8Array, socket: ForeignSocket) => Promise<void>): Promise<void> {
+  async run(answer: Answer, greet: Answer): Promise<void> {
     const splitter = new FrameSplitter(1 << 20);
     const buffer = new Uint8Array(65536);
     try {
@@ -46,9 +58,7 @@ export class ForeignSocket {
         if (messages === "too-long") break;
         for (const message of messages) {
           this.received.push(message);
-          // What every old agent says to the greeting.
-          if (message[0] === 0x21) await this.error("unknown command: 0x21");
-          else await answer(message, this);
+          await (message[0] === 0x21 ? greet : answer)(message, this);
         }
       }
     } catch {
@@ -58,10 +68,11 @@ export class ForeignSocket {
   }
 }
 
-/** Runs `body` against a scripted agent. */
+/** Runs `body` against a scripted agent; `greet` answers the greeting. */
 export async function withForeignAgent(
-  answer: (message: Uint8Array, socket: ForeignSocket) => Promise<void>,
+  answer: Answer,
   body: (path: string, sockets: readonly ForeignSocket[]) => Promise<void>,
+  greet: Answer = OLD_GREETING,
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "pl" });
   const path = `${folder}/s`;
@@ -72,7 +83,7 @@ export async function withForeignAgent(
     for await (const conn of listener) {
       const socket = new ForeignSocket(conn);
       sockets.push(socket);
-      running.push(socket.run(answer));
+      running.push(socket.run(answer, greet));
     }
   })();
   try {
