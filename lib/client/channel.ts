@@ -1,13 +1,11 @@
-/**
- * One socket to an agent. Replies carry no number, so this keeps one queue of everything that was asked: a reply
- * belongs to the oldest call that expects its kind, an error to what its text names.
- */
+/** One socket to an agent: what is asked and answered, and what the agent pushes. */
 
 import { connectLocal, type LocalConnection } from "../io/local_socket.ts";
 import type { MemoryTrimmer } from "../io/memory_trim.ts";
 import { MessageReader } from "../io/message_reader.ts";
 import { MessageWriter } from "../io/message_writer.ts";
 import { type WaitOptions, within } from "../io/waiting.ts";
+import { Asked, type Call } from "./asked.ts";
 import { PilotError } from "../wire/error.ts";
 import {
   Command,
@@ -25,9 +23,6 @@ const QUEUE_BYTES = 512 * 1024;
 
 /** Smaller pieces are copied and collected, larger ones go out as they are. */
 const COLLECT_BELOW = 8192;
-
-/** Most groups of Sends remembered to attribute errors of agents that do not name the stream. */
-const MAX_SENDS = 4096;
 
 /** What the runtime holds for a socket, about, bytes. */
 const SOCKET_BYTES = 8_192;
@@ -62,20 +57,6 @@ export interface ChannelOptions extends WaitOptions {
   readonly memory?: MemoryTrimmer;
 }
 
-interface Call {
-  readonly kind: "call";
-  /** A SendTo to be confirmed. */
-  readonly datagram: boolean;
-  readonly expects: (reply: IpcReply) => boolean;
-  readonly settle: (outcome: IpcReply | AgentError) => void;
-  readonly lost: (error: PilotError) => void;
-}
-
-interface Sends {
-  readonly kind: "sends";
-  readonly connection: number;
-}
-
 /** A request that is answered. */
 export interface CallOptions<T> extends WaitOptions {
   /** The reply's value, `undefined` for a message that is not the reply. Called before the next message is read. */
@@ -91,7 +72,7 @@ export class Channel {
   readonly #events: ChannelEvents;
   readonly #memory: MemoryTrimmer | undefined;
   readonly #streams = new Map<number, StreamSink>();
-  #queue: (Call | Sends)[] = [];
+  readonly #asked = new Asked();
   #extended = false;
   #lost: PilotError | undefined;
 
@@ -148,7 +129,6 @@ export class Channel {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let value: T | undefined;
     this.#enqueueCall(encodeIpcRequest(request), {
-      kind: "call",
       datagram: request.kind === "sendto_confirm",
       expects: (reply) => (value = options.reply(reply)) !== undefined,
       settle: (outcome) => {
@@ -175,14 +155,14 @@ export class Channel {
   offerData(connection: number, data: Uint8Array): boolean {
     if (data.length >= COLLECT_BELOW || this.#writer.full) return false;
     if (!this.#writer.offer(sendHeader(connection, data))) return false;
-    if (!this.#extended) this.#noteSends(connection);
+    if (!this.#extended) this.#asked.addSend(connection);
     return true;
   }
 
   /** Sends a piece of a stream. Resolves when `data` may be reused and more may be sent; `false` when lost. */
   sendData(connection: number, data: Uint8Array): Promise<boolean> {
     this.#memory?.add(data.length);
-    if (!this.#extended) this.#noteSends(connection);
+    if (!this.#extended) this.#asked.addSend(connection);
     return data.length < COLLECT_BELOW
       ? this.#writer.push(sendHeader(connection, data))
       : this.#writer.write(sendHeader(connection), data);
@@ -206,7 +186,6 @@ export class Channel {
   #hello(datagrams: boolean): void {
     const flags = Hello.EXTENDED | (datagrams ? 0 : Hello.NO_DATAGRAMS);
     this.#enqueueCall(Uint8Array.of(Command.HEALTH, flags), {
-      kind: "call",
       datagram: false,
       expects: (reply) => reply.kind === "json" && reply.command === Command.HEALTH_OK,
       settle: (outcome) => {
@@ -223,17 +202,8 @@ export class Channel {
     if (message.length > MAX_IPC_MESSAGE) {
       return call.lost(new PilotError("too_large", `request of ${message.length} bytes`));
     }
-    this.#queue.push(call);
+    this.#asked.add(call);
     this.#writer.post(message);
-  }
-
-  #noteSends(connection: number): void {
-    const last = this.#queue.at(-1);
-    if (last?.kind === "sends" && last.connection === connection) return;
-    this.#queue.push({ kind: "sends", connection });
-    if (this.#queue.length <= MAX_SENDS) return;
-    const oldest = this.#queue.findIndex((entry) => entry.kind === "sends");
-    if (oldest >= 0) this.#queue.splice(oldest, 1);
   }
 
   async #read(): Promise<void> {
@@ -268,49 +238,21 @@ export class Channel {
         return this.#events.accepted?.(reply);
       case "json":
         if (reply.command === Command.EVENT) this.#events.event?.(reply.text);
-        return this.#reply(reply);
+        return this.#asked.answer(reply)?.settle(reply);
       case "error":
         return this.#error(readAgentError(reply.code, reply.text));
       case "close_ok":
         this.#streams.get(reply.connection)?.closeOk(reply.reason);
-        return this.#reply(reply);
+        return this.#asked.answer(reply)?.settle(reply);
       default:
-        return this.#reply(reply);
+        return this.#asked.answer(reply)?.settle(reply);
     }
-  }
-
-  #reply(reply: IpcReply): void {
-    const index = this.#queue.findIndex((entry) => entry.kind === "call" && entry.expects(reply));
-    const call = this.#queue[index];
-    if (call?.kind !== "call") return;
-    // A notice looks like a reply to Close, so CloseOK does not prove that what was sent before is done.
-    const before = this.#queue.slice(0, index);
-    const unproven = reply.kind === "close_ok" ? before : before.filter((entry) => entry.kind === "call");
-    this.#queue = [...unproven, ...this.#queue.slice(index + 1)];
-    call.settle(reply);
   }
 
   #error(error: AgentError): void {
-    const named = error.details.connection ?? numberIn(/^connection (\d+) not found$/.exec(error.text)?.[1]);
-    if (named !== undefined) {
-      // What was sent before is done, and further errors of this stream will name it again.
-      const index = this.#queue.findIndex((entry) => entry.kind === "sends" && entry.connection === named);
-      this.#queue = this.#queue.filter((entry, i) => i > index || entry.kind === "call");
-      this.#streams.get(named)?.sendFailed(toPilotError(error));
-      return;
-    }
-    if (error.text.startsWith("send: ")) {
-      const oldest = this.#queue.find((entry) => entry.kind === "sends");
-      if (oldest?.kind === "sends") this.#streams.get(oldest.connection)?.sendFailed(toPilotError(error));
-      return;
-    }
-    // Datagrams that nobody confirms fail silently; their errors must not hit an innocent call.
-    const datagram = error.text.startsWith("sendto: ");
-    const index = this.#queue.findIndex((entry) => entry.kind === "call" && (!datagram || entry.datagram));
-    const call = this.#queue[index];
-    if (call?.kind !== "call") return;
-    this.#queue = this.#queue.filter((entry, i) => i > index || (i < index && entry.kind === "call"));
-    call.settle(error);
+    const { connection, call } = this.#asked.fail(error);
+    if (connection !== undefined) this.#streams.get(connection)?.sendFailed(toPilotError(error));
+    call?.settle(error);
   }
 
   #fail(cause: unknown): void {
@@ -320,7 +262,7 @@ export class Channel {
     this.#memory?.add(SOCKET_BYTES);
     this.#writer.close();
     this.#conn.close();
-    for (const entry of this.#queue.splice(0)) if (entry.kind === "call") entry.lost(error);
+    for (const call of this.#asked.clear()) call.lost(error);
     for (const stream of [...this.#streams.values()]) stream.lost(error);
     this.#events.lost?.(error);
   }
@@ -333,8 +275,4 @@ function sendHeader(connection: number, data?: Uint8Array): Uint8Array {
   new DataView(header.buffer).setUint32(1, connection);
   if (data !== undefined) header.set(data, 5);
   return header;
-}
-
-function numberIn(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text);
 }

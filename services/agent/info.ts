@@ -12,7 +12,7 @@ import { natType } from "../../lib/core/nat/behaviour.ts";
 import { strategyOf } from "./nat_words.ts";
 import type { MappingReport } from "../../lib/io/portmap/port_mapping.ts";
 import type { Registration } from "./registration.ts";
-import type { NodeAccess } from "./streams.ts";
+import type { NodeAccess } from "./node_access.ts";
 import type { Transport } from "./transport.ts";
 import type { Peer } from "../../lib/core/tunnel/peer.ts";
 

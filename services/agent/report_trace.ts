@@ -9,7 +9,7 @@ import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import type { Path } from "../../lib/core/tunnel/route.ts";
-import type { NodeAccess } from "./streams.ts";
+import type { NodeAccess } from "./node_access.ts";
 
 /** Probes per path when the client does not say, and at most. */
 const ROUNDS = 5;

@@ -1,154 +1,20 @@
 /**
- * Streams of the node as objects to read from and write to.
+ * All streams and listeners of the node: who dials, who accepts, and which event is whose.
  */
 
 import type { CloseReason } from "../../lib/core/stream/state.ts";
 import type { PortsEvent } from "../../lib/core/stream/ports.ts";
-import type { Node } from "../../lib/core/node.ts";
 import { pause } from "../../lib/io/pause.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import type { AgentListener, AgentStream } from "./api.ts";
-
-/** Access to the node: `act` runs a step with the present time, takes its consequences and sends what follows. */
-export interface NodeAccess {
-  readonly node: Node;
-  act<Result>(step: (node: Node, now: number) => Result): Result;
-}
+import type { NodeAccess } from "./node_access.ts";
+import { OpenStream } from "./open_stream.ts";
 
 /** Inbound streams that may wait for their listener to take them; a further one is reset. */
 const BACKLOG = 64;
-/** How long an orderly end may take before the stream is given up, milliseconds. */
-const CLOSE_WAIT_MS = 5_000;
-/** The same when the whole agent stops. */
+/** How long the orderly end of all streams may take when the agent stops, milliseconds. */
 const STOP_WAIT_MS = 1_000;
-
-class OpenStream implements AgentStream {
-  readonly id: number;
-  readonly localPort: number;
-  readonly remote: Address;
-  readonly remotePort: number;
-  readonly closed: Promise<CloseReason>;
-  readonly #access: NodeAccess;
-  readonly #settleClosed: (reason: CloseReason) => void;
-  #reason: CloseReason | undefined;
-  #finished = false;
-  #ended = false;
-  /** Counts events: a wait begins only when none came since the look that found nothing. */
-  #news = 0;
-  /** How many there were when a look had taken everything: until the next one there is nothing to look for. */
-  #emptyAt = -1;
-  #readers: (() => void)[] = [];
-  #writers: (() => void)[] = [];
-  #writes = 0;
-  #lastWrite: Promise<void> = Promise.resolve();
-
-  constructor(
-    access: NodeAccess,
-    stream: Pick<AgentStream, "id" | "localPort" | "remote" | "remotePort">,
-  ) {
-    this.#access = access;
-    this.id = stream.id;
-    this.localPort = stream.localPort;
-    this.remote = stream.remote;
-    this.remotePort = stream.remotePort;
-    const { promise, resolve } = Promise.withResolvers<CloseReason>();
-    this.closed = promise;
-    this.#settleClosed = resolve;
-  }
-
-  read(): Promise<Uint8Array | null> {
-    return this.#take((node, now) => node.ports.read(this.id, now));
-  }
-
-  readBatch(bytes: number): Promise<readonly Uint8Array[] | null> {
-    return this.#take((node, now) => {
-      const first = node.ports.read(this.id, now);
-      if (first === undefined) return undefined;
-      const pieces = [first];
-      for (let total = first.length; total < bytes;) {
-        const next = node.ports.read(this.id, now);
-        if (next === undefined) {
-          this.#emptyAt = this.#news;
-          break;
-        }
-        pieces.push(next);
-        total += next.length;
-      }
-      return pieces;
-    });
-  }
-
-  write(data: Uint8Array): Promise<void> {
-    // One write after the other: the bytes of two callers must not mix.
-    const write = this.#writes === 0
-      ? this.#writeAll(data)
-      : this.#lastWrite.then(() => this.#writeAll(data));
-    this.#writes++;
-    const settled = () => void this.#writes--;
-    this.#lastWrite = write.then(settled, settled);
-    return write;
-  }
-
-  async close(): Promise<void> {
-    await this.#lastWrite;
-    if (this.#reason !== undefined) return;
-    this.#ended = true;
-    this.#access.act((node, now) => node.ports.shutdown(this.id, now));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const patience = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_WAIT_MS));
-    await Promise.race([this.closed, patience]);
-    clearTimeout(timer);
-  }
-
-  abort(): void {
-    if (this.#reason !== undefined) return;
-    this.#access.act((node, now) => node.ports.abort(this.id, now));
-  }
-
-  handle(event: PortsEvent): void {
-    if (event.type === "finished") this.#finished = true;
-    if (event.type === "closed") {
-      this.#reason = event.reason;
-      this.#settleClosed(event.reason);
-    }
-    this.#news++;
-    if (event.type !== "writable") wakeAll(this.#readers);
-    if (event.type === "writable" || event.type === "closed") wakeAll(this.#writers);
-  }
-
-  /** What `look` finds in the stream, once it finds something; `null` at the end. */
-  async #take<T>(look: (node: Node, now: number) => T | undefined): Promise<T | null> {
-    for (;;) {
-      const news = this.#news;
-      if (this.#emptyAt !== news) {
-        const found = this.#access.act(look);
-        if (found !== undefined) return found;
-        if (news !== this.#news) continue;
-      }
-      if (this.#finished || this.#reason === "done") return null;
-      if (this.#reason !== undefined) throw closedError(this.#reason);
-      await new Promise<void>((resolve) => this.#readers.push(resolve));
-    }
-  }
-
-  async #writeAll(data: Uint8Array): Promise<void> {
-    for (let offset = 0; offset < data.length;) {
-      if (this.#reason !== undefined) throw closedError(this.#reason);
-      if (this.#ended) throw new PilotError("invalid_state", "send: connection closed");
-      const news = this.#news;
-      const rest = offset === 0 ? data : data.subarray(offset);
-      offset += this.#access.act((node, now) => node.ports.write(this.id, rest, now));
-      if (offset < data.length && news === this.#news) {
-        await new Promise<void>((resolve) => this.#writers.push(resolve));
-      }
-    }
-  }
-}
-
-function wakeAll(waiting: (() => void)[]): void {
-  for (const wake of waiting.splice(0)) wake();
-}
 
 class Listener implements AgentListener {
   readonly port: number;
@@ -292,22 +158,6 @@ export class Streams {
     listener.offer(stream);
   }
 }
-
-function closedError(reason: CloseReason): PilotError {
-  return reason === "done"
-    ? new PilotError("invalid_state", "send: connection closed")
-    : new PilotError("connection_failed", `connection ${WORDS[reason]}`);
-}
-
-const WORDS: Record<CloseReason, string> = {
-  done: "closed",
-  refused: "refused",
-  reset: "reset by the peer",
-  timeout: "timed out",
-  unreachable: "lost: the peer no longer answers",
-  idle: "closed after a long silence",
-  aborted: "aborted",
-};
 
 function dialError(reason: CloseReason): PilotError {
   if (reason === "timeout" || reason === "unreachable" || reason === "idle") {

@@ -6,7 +6,7 @@ import { PilotError } from "../../lib/wire/error.ts";
 import type { PendingRequest, TrustedPeer, TrustOutcome } from "./api.ts";
 import type { NameMemory } from "./name_memory.ts";
 import type { Registration } from "./registration.ts";
-import type { NodeAccess } from "./streams.ts";
+import type { NodeAccess } from "./node_access.ts";
 import type { TrustSaver } from "./trust_saver.ts";
 import type { TrustWaiters } from "./trust_waiters.ts";
 
