@@ -169,6 +169,7 @@ export class SendSide {
     const recovery = this.#recovery;
     const { board, rate } = recovery;
     const { count, inFlight } = board;
+    if (count === 0) return this.#takeWindow(packet, now);
     const isNew = packet.number !== this.#unacknowledged;
     const wasLimited = !isAfter(this.#unacknowledged, this.#limitedUntil);
     const window = this.#window.segments;
@@ -182,8 +183,8 @@ export class SendSide {
       this.#progressAt = now;
       recovery.noteProgress();
     }
-    if (this.#updateWindow(packet, { isNew, hadOutstanding: count > 0 })) this.#progressAt = now;
-    const isDuplicate = !isNew && count > 0 && this.#isDuplicate(packet, window);
+    if (this.#updateWindow(packet, { isNew, hadOutstanding: true })) this.#progressAt = now;
+    const isDuplicate = !isNew && this.#isDuplicate(packet, window);
     if (isDuplicate) this.stats.duplicates++;
     recovery.finish({ isNew, isDuplicate, inFlight, unacknowledged: packet.number, next: this.#next });
     if (delivered > 0) {
@@ -268,6 +269,13 @@ export class SendSide {
     this.#recovery.board.sack(blocks);
     this.#recovery.peerSacks = true;
     this.stats.sackBlocks += blocks.length;
+  }
+
+  /** All that an acknowledgement can bring while nothing is under way; it acknowledges nothing. */
+  #takeWindow(packet: Acknowledgement, now: Instant): false {
+    if (this.#updateWindow(packet, { isNew: false, hadOutstanding: false })) this.#progressAt = now;
+    this.#arm(now);
+    return false;
   }
 
   /** Returns whether a closed window opened. */
