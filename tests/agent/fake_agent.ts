@@ -2,9 +2,9 @@
 
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { FakeListener } from "./fake_listener.ts";
+import { FakeStream } from "./fake_agent_stream.ts";
 import { PilotError } from "../../lib/wire/error.ts";
 import type { RegistryReply, RegistryRequest } from "../../lib/wire/registry.ts";
-import type { CloseReason } from "../../lib/core/stream/state.ts";
 import type { ClientDoctor } from "../../lib/client/doctor.ts";
 import type { ClientTrace } from "../../lib/client/trace.ts";
 import type {
@@ -20,9 +20,6 @@ import type {
   TrustedPeer,
   TrustOutcome,
 } from "../../services/agent/api.ts";
-
-/** Bytes in flight in one direction before `write` waits. */
-export const PIPE_SIZE = 256 * 1024;
 
 /** Every node leads to `other`, by default to the fake itself, except node 99: dialling that never ends. */
 export class FakeAgent implements AgentApi {
@@ -279,135 +276,5 @@ export class FakeAgent implements AgentApi {
     if (error !== undefined) return Promise.reject(error);
     this.actions.push(action);
     return Promise.resolve(result);
-  }
-}
-
-/** One end of a stream; `peer` is the other. */
-export class FakeStream implements AgentStream {
-  readonly id: number;
-  readonly localPort: number;
-  readonly remote: Address;
-  readonly remotePort: number;
-  readonly closed: Promise<CloseReason>;
-  peer: FakeStream | undefined;
-  /** Number of calls of `close`. */
-  closes = 0;
-  readonly #agent: FakeAgent;
-  readonly #over = Promise.withResolvers<CloseReason>();
-  readonly #chunks: Uint8Array[] = [];
-  #buffered = 0;
-  #sendEnded = false;
-  #receiveEnded = false;
-  #reset: CloseReason | undefined;
-  #changed = Promise.withResolvers<void>();
-
-  constructor(
-    agent: FakeAgent,
-    ends: { id: number; localPort: number; remote: Address; remotePort: number },
-  ) {
-    this.#agent = agent;
-    this.id = ends.id;
-    this.localPort = ends.localPort;
-    this.remote = ends.remote;
-    this.remotePort = ends.remotePort;
-    this.closed = this.#over.promise;
-    agent.streams.set(this.id, this);
-  }
-
-  /** Bytes that this end has not read yet. */
-  get buffered(): number {
-    return this.#buffered;
-  }
-
-  /** A piece of any size arrives at this end. */
-  inject(piece: Uint8Array): void {
-    this.#chunks.push(piece);
-    this.#buffered += piece.length;
-    this.#change();
-  }
-
-  async read(): Promise<Uint8Array | null> {
-    for (;;) {
-      if (this.#reset !== undefined) throw new PilotError("connection_failed", "connection reset");
-      const chunk = this.#chunks.shift();
-      if (chunk !== undefined) {
-        this.#buffered -= chunk.length;
-        this.#change();
-        return chunk;
-      }
-      if (this.#receiveEnded) return null;
-      await this.#changed.promise;
-    }
-  }
-
-  async readBatch(bytes: number): Promise<readonly Uint8Array[] | null> {
-    const first = await this.read();
-    if (first === null) return null;
-    const pieces = [first];
-    for (let total = first.length; total < bytes && this.#chunks.length > 0;) {
-      const next = await this.read();
-      if (next === null) break;
-      pieces.push(next);
-      total += next.length;
-    }
-    return pieces;
-  }
-
-  async write(data: Uint8Array): Promise<void> {
-    for (let at = 0; at < data.length; at += 4096) {
-      const { peer } = this;
-      while (
-        !this.#sendEnded && this.#reset === undefined && peer !== undefined && peer.#buffered >= PIPE_SIZE
-      ) {
-        await peer.#changed.promise;
-      }
-      if (this.#sendEnded || this.#reset !== undefined) {
-        throw new PilotError("connection_failed", "connection closed");
-      }
-      const chunk = data.slice(at, at + 4096);
-      if (peer === undefined) continue;
-      peer.#chunks.push(chunk);
-      peer.#buffered += chunk.length;
-      peer.#change();
-    }
-  }
-
-  async close(): Promise<void> {
-    this.closes++;
-    this.#sendEnded = true;
-    if (this.peer !== undefined) {
-      this.peer.#receiveEnded = true;
-      this.peer.#change();
-      this.peer.#settle();
-    }
-    this.#settle();
-    await this.closed;
-  }
-
-  abort(): void {
-    this.end("aborted");
-    this.peer?.end("reset");
-  }
-
-  /** Ends at once for this reason. */
-  end(reason: CloseReason): void {
-    this.#reset ??= reason;
-    this.#finish(reason);
-  }
-
-  #settle(): void {
-    if (this.#sendEnded && this.#receiveEnded) this.#finish("done");
-  }
-
-  #finish(reason: CloseReason): void {
-    this.#over.resolve(reason);
-    this.#agent.streams.delete(this.id);
-    this.#change();
-  }
-
-  #change(): void {
-    const changed = this.#changed;
-    this.#changed = Promise.withResolvers<void>();
-    changed.resolve();
   }
 }

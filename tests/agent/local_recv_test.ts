@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "../assert.ts";
 import { INITIAL_CREDIT } from "../../lib/client/extensions.ts";
 import type { AgentStream } from "../../services/agent/api.ts";
-import type { FakeStream } from "./fake_agent.ts";
+import type { FakeStream } from "./fake_agent_stream.ts";
 import { delay, type RawClient, until, withServer, type World } from "./raw_client.ts";
 
 /** Dials port 7, where the test itself listens: the client's end and the far end. */

@@ -6,7 +6,8 @@ import { encodeSealed } from "../../lib/wire/tunnel.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { assert, assertEquals } from "../assert.ts";
 import type { SimProbe } from "../sim/net.ts";
-import { type SimAgent, World } from "../sim/world.ts";
+import type { SimAgent } from "../sim/agent.ts";
+import { World } from "../sim/world.ts";
 
 const PORT = 1000;
 const TUNNEL: Omit<Endpoint, "host"> = { port: 4_000 };

@@ -1,7 +1,8 @@
 import { decodeUtf8, encodeUtf8 } from "../../lib/wire/bytes.ts";
 import { assert, assertEquals, assertNotEquals } from "../assert.ts";
 import { NAT_CLASSES } from "../sim/net.ts";
-import { type SimAgent, World } from "../sim/world.ts";
+import type { SimAgent } from "../sim/agent.ts";
+import { World } from "../sim/world.ts";
 
 const PORT = 1000;
 

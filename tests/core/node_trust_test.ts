@@ -12,7 +12,8 @@ import {
 } from "../../lib/wire/tunnel.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { ForeignNode } from "../sim/foreign_node.ts";
-import { type SimAgent, World } from "../sim/world.ts";
+import type { SimAgent } from "../sim/agent.ts";
+import { World } from "../sim/world.ts";
 
 const PORT = 1000;
 const EMPTY = new Uint8Array(0);

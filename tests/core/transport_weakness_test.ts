@@ -16,7 +16,8 @@ import {
 import { assert, assertEquals } from "../assert.ts";
 import { ForeignNode } from "../sim/foreign_node.ts";
 import type { Flight } from "../sim/flight.ts";
-import { type SimAgent, World } from "../sim/world.ts";
+import type { SimAgent } from "../sim/agent.ts";
+import { World } from "../sim/world.ts";
 
 const PORT = 1000;
 const TUNNEL_PORT = 4_000;

@@ -4,7 +4,8 @@ import { encodeUtf8 } from "../../lib/wire/bytes.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { NAT_CLASSES } from "./net.ts";
-import { type SimAgent, type SimAgentOptions, World } from "./world.ts";
+import type { SimAgent, SimAgentOptions } from "./agent.ts";
+import { World } from "./world.ts";
 
 const PORT = 1000;
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "../assert.ts";
-import { type SimAgent, World } from "./world.ts";
+import type { SimAgent } from "./agent.ts";
+import { World } from "./world.ts";
 
 const SEED = 0x77_55;
 const SIZE = 300_000;

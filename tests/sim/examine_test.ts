@@ -8,7 +8,8 @@ import {
 import { formatEndpoint } from "../../lib/wire/endpoint.ts";
 import { encodeExamine, encodeExamineReply, ExamineType } from "../../lib/wire/examine.ts";
 import type { NatOptions } from "./net.ts";
-import { type SimAgent, World } from "./world.ts";
+import type { SimAgent } from "./agent.ts";
+import { World } from "./world.ts";
 
 const EIM = "endpoint-independent";
 const ADM = "address-dependent";

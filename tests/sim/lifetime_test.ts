@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "../assert.ts";
 import type { NatOptions } from "./net.ts";
-import { type SimAgent, World } from "./world.ts";
+import type { SimAgent } from "./agent.ts";
+import { World } from "./world.ts";
 
 /** An agent behind a NAT, after everything has been found out. */
 function searched(nat: Omit<NatOptions, "ip">, options: { seed: number; loss?: number }): [World, SimAgent] {

@@ -6,7 +6,8 @@
 import { encodeUtf8 } from "../../lib/wire/bytes.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { NAT_CLASSES, type NatClass, type SimNat } from "./net.ts";
-import { type SimAgent, type SimAgentOptions, World, type WorldOptions } from "./world.ts";
+import type { SimAgent, SimAgentOptions } from "./agent.ts";
+import { World, type WorldOptions } from "./world.ts";
 
 const PORT = 1000;
 const SEEDS = [1, 2, 3];

@@ -5,7 +5,8 @@ import { PACKET_VERSION, Protocol } from "../../lib/wire/packet.ts";
 import { PORT_TRAVERSAL } from "../../lib/core/constants.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { NAT_CLASSES } from "./net.ts";
-import { type SimAgent, World } from "./world.ts";
+import type { SimAgent } from "./agent.ts";
+import { World } from "./world.ts";
 
 const PORT = 1000;
 

@@ -1,7 +1,8 @@
 import { Flag, Protocol } from "../../../lib/wire/packet.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { ForeignNode } from "../../sim/foreign_node.ts";
-import { type SimAgent, World } from "../../sim/world.ts";
+import type { SimAgent } from "../../sim/agent.ts";
+import { World } from "../../sim/world.ts";
 
 const PORT = 1000;
 const SYN = {

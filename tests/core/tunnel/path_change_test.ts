@@ -1,7 +1,8 @@
 /** A running transfer when its path goes away and comes back. */
 
 import { assert, assertEquals } from "../../assert.ts";
-import { type SimAgent, World } from "../../sim/world.ts";
+import type { SimAgent } from "../../sim/agent.ts";
+import { World } from "../../sim/world.ts";
 
 const PORT = 1000;
 

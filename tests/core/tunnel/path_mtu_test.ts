@@ -5,7 +5,8 @@ import { BASE_DATAGRAM } from "../../../lib/core/tunnel/pmtu.ts";
 import { BASE_PAYLOAD } from "../../../lib/core/tunnel/tunnels.ts";
 import { encodeUtf8 } from "../../../lib/wire/bytes.ts";
 import { assert, assertEquals, assertThrows } from "../../assert.ts";
-import { type SimAgent, type SimAgentOptions, World } from "../../sim/world.ts";
+import type { SimAgent, SimAgentOptions } from "../../sim/agent.ts";
+import { World } from "../../sim/world.ts";
 
 const PORT = 1000;
 const ETHERNET = 1_500;

@@ -6,7 +6,8 @@ import type { NatBehaviour } from "../../../lib/core/nat/behaviour.ts";
 import { encodeUtf8 } from "../../../lib/wire/bytes.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { NAT_CLASSES } from "../../sim/net.ts";
-import { type SimAgent, World } from "../../sim/world.ts";
+import type { SimAgent } from "../../sim/agent.ts";
+import { World } from "../../sim/world.ts";
 
 const PORT = 1000;
 const SYMMETRIC = { isTranslated: true, mapping: "address-and-port-dependent" } as const;

@@ -12,7 +12,8 @@ import { decodeFrame, encodeAuthenticated, exchangeSignedBytes } from "../../../
 import { assert, assertEquals } from "../../assert.ts";
 import { ForeignNode } from "../../sim/foreign_node.ts";
 import { SeededRandom } from "../../sim/random.ts";
-import { type SimAgent, type SimAgentOptions, World } from "../../sim/world.ts";
+import type { SimAgent, SimAgentOptions } from "../../sim/agent.ts";
+import { World } from "../../sim/world.ts";
 
 const PORT = 1000;
 const PILA_SIZE = 136;
