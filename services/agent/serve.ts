@@ -26,6 +26,7 @@ import { bindAgain, rememberPort } from "./last_port.ts";
 import { serveLocal } from "./local/serve.ts";
 import { keepPortMapped, type PortMappingKeeper } from "./port_mapping.ts";
 import { Registration } from "./registration.ts";
+import { rehearse } from "./rehearsal.ts";
 import { watchNetwork } from "./network_watch.ts";
 import { Transport } from "./transport.ts";
 import { loadTrust, TrustSaver } from "./trust_saver.ts";
@@ -210,9 +211,12 @@ export async function serveAgent(
   await passes(() => transport.isUndecided, { limitMs: DECISION_MS, until });
   hooks.ready(agent.info());
   log.info("agent ready", { socket: options.socket, endpoint: formatEndpoint(driver.endpoint) });
+  const rehearsing = rehearse({ aead, random: systemRandom, clock }, until).catch((error) => {
+    log.error("rehearsal failed", { error: String(error) });
+  });
 
   if (!until.aborted) await new Promise<void>((resolve) => until.addEventListener("abort", () => resolve()));
-  await Promise.all([registered.finished, following, watching, mapped.finished, agent.close()]);
+  await Promise.all([registered.finished, following, watching, mapped.finished, rehearsing, agent.close()]);
   await registration.leave();
   await end();
   await socket.finished;
