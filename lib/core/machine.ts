@@ -13,7 +13,7 @@ export type Instant = number;
 /** Fills `target` with random bytes and returns it. Must be cryptographically strong outside tests. */
 export type RandomSource = (target: Uint8Array) => Uint8Array;
 
-/** A datagram to send. `data` belongs to the receiver of this value. */
+/** A datagram to send. `data` belongs to whoever has polled it, until that calls `reuse`. */
 export interface Transmit {
   readonly to: Endpoint;
   readonly data: Uint8Array;
@@ -34,6 +34,8 @@ export interface Machine<Event> {
   /** The deadline given by `pollTimeout` has passed. Calling early or late is harmless. */
   handleTimeout(now: Instant): void;
   pollTransmit(now: Instant): Transmit | undefined;
+  /** Nobody needs the data of what was polled so far any more: its memory may be written again. */
+  reuse?(): void;
   /** When `handleTimeout` wants to be called next, `undefined` for never. */
   pollTimeout(): Instant | undefined;
   pollEvent(): Event | undefined;

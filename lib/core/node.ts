@@ -197,6 +197,10 @@ export class Node implements Machine<NodeEvent> {
     return transmit;
   }
 
+  reuse(): void {
+    this.tunnels.reuse();
+  }
+
   pollTimeout(): Instant | undefined {
     const transport = earlier(this.tunnels.pollTimeout(), this.ports.pollTimeout());
     const rest = earlier(this.trust.pollTimeout(), this.beacon.pollTimeout());

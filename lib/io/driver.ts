@@ -39,7 +39,7 @@ export interface UdpDriverOptions<Event> {
   readonly dontFragment?: boolean;
   /** Further addresses to bind, or sockets to use: the sockets 1, 2, ... of the machine's transmits. */
   readonly places?: readonly (Endpoint | DatagramSocket)[];
-  /** Takes a datagram off to somewhere else than the socket; whether it did. */
+  /** Takes a datagram off to somewhere else than the socket; whether it did. What it keeps of it, it copies. */
   readonly divert?: (transmit: Transmit) => boolean;
   /** Gives the machine its time. */
   readonly clock: { now(): number };
@@ -284,6 +284,8 @@ export class UdpDriver<Event> {
 
   #fill(batch: Transmit[], size: number): void {
     try {
+      // The sender asks for more when the kernel has all that it asked for before.
+      this.#machine.reuse?.();
       const now = this.#options.clock.now();
       while (batch.length < size && !this.#closed && !this.#extra.isFull) {
         const transmit = this.#machine.pollTransmit(now);

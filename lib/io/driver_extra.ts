@@ -77,7 +77,8 @@ export class ExtraSockets {
   send(via: number, transmit: Transmit): void {
     const extra = this.#sockets.get(via) ?? this.#open(via);
     if (extra === undefined) return this.#hooks.sent(undefined);
-    extra.queue.push(transmit);
+    // It may wait here until after the machine uses its memory again.
+    extra.queue.push({ ...transmit, data: transmit.data.slice() });
     if (!extra.sending) this.#drain(extra);
   }
 

@@ -108,7 +108,7 @@ export class Transport {
   divert({ to, data }: Transmit): boolean {
     if (this.#name === "udp") return false;
     if (data[0] === BeaconType.RELAY) {
-      this.#carrier?.send(data);
+      this.#carrier?.send(data.slice());
       return true;
     }
     return !this.usesUdp || to.host === NOWHERE.host;

@@ -4,6 +4,7 @@ import { SystemClock } from "../../lib/io/clock.ts";
 import { UdpDriver } from "../../lib/io/driver.ts";
 import { pause } from "../../lib/io/pause.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
+import { LentMemory } from "./udp_fixture.ts";
 
 const clock = new SystemClock();
 
@@ -11,6 +12,7 @@ const clock = new SystemClock();
 class Many implements Machine<never> {
   readonly out: Transmit[] = [];
   readonly done: number[] = [];
+  readonly #memory = new LentMemory();
   readonly opened = new Map<number, number>();
   readonly heard: { from: Endpoint; text: string; via: number }[] = [];
 
@@ -25,7 +27,11 @@ class Many implements Machine<never> {
   handleTimeout(): void {}
 
   pollTransmit(): Transmit | undefined {
-    return this.out.shift();
+    return this.#memory.lend(this.out.shift());
+  }
+
+  reuse(): void {
+    this.#memory.reuse();
   }
 
   pollTimeout(): undefined {

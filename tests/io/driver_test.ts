@@ -6,6 +6,7 @@ import { loadLibc } from "../../lib/io/libc.ts";
 import { systemRandom } from "../../lib/io/random.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { PilotError } from "../../lib/wire/error.ts";
+import { LentMemory } from "./udp_fixture.ts";
 
 const clock = new SystemClock();
 
@@ -19,6 +20,7 @@ class Talker implements Machine<Heard> {
   readonly out: Transmit[] = [];
   readonly heard: Heard[] = [];
   readonly kept: Uint8Array[] = [];
+  readonly #memory = new LentMemory();
   due: number | undefined;
   timeouts = 0;
   polled = 0;
@@ -40,7 +42,11 @@ class Talker implements Machine<Heard> {
   pollTransmit(): Transmit | undefined {
     const next = this.out.shift();
     if (next !== undefined) this.polled++;
-    return next;
+    return this.#memory.lend(next);
+  }
+
+  reuse(): void {
+    this.#memory.reuse();
   }
 
   pollTimeout(): number | undefined {

@@ -6,7 +6,7 @@ import { loadLibc } from "../../lib/io/libc.ts";
 import type { Endpoint } from "../../lib/wire/endpoint.ts";
 import { viewOf } from "../../lib/wire/uint.ts";
 import { SeededRandom } from "../sim/random.ts";
-import { numbered, openWith } from "./udp_fixture.ts";
+import { LentMemory, numbered, openWith } from "./udp_fixture.ts";
 
 const libc = loadLibc();
 const ignore = libc === undefined;
@@ -15,12 +15,16 @@ const ignore = libc === undefined;
 class Talker implements Machine<never> {
   readonly out: Transmit[] = [];
   readonly heard: Uint8Array[] = [];
+  readonly #memory = new LentMemory();
   handleDatagram(_from: Endpoint, data: Uint8Array): void {
     this.heard.push(data);
   }
   handleTimeout(): void {}
   pollTransmit(): Transmit | undefined {
-    return this.out.shift();
+    return this.#memory.lend(this.out.shift());
+  }
+  reuse(): void {
+    this.#memory.reuse();
   }
   pollTimeout(): undefined {}
   pollEvent(): undefined {}
@@ -67,6 +71,7 @@ class Flow implements Machine<never> {
   readonly #to: Endpoint | undefined;
   readonly #total: number;
   readonly #replies: Transmit[] = [];
+  readonly #memory = new LentMemory();
   sent = 0;
   answered = 0;
   damaged = 0;
@@ -87,6 +92,12 @@ class Flow implements Machine<never> {
   }
   handleTimeout(): void {}
   pollTransmit(): Transmit | undefined {
+    return this.#memory.lend(this.#next());
+  }
+  reuse(): void {
+    this.#memory.reuse();
+  }
+  #next(): Transmit | undefined {
     const reply = this.#replies.shift();
     if (reply !== undefined || this.#to === undefined) return reply;
     if (this.sent >= this.#total || this.sent - this.answered >= 60) return undefined;

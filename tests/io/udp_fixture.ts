@@ -18,3 +18,20 @@ export function openWith(replaced: Partial<Libc>): BatchSocket {
 export function numbered(to: Endpoint, sizes: readonly number[]): Transmit[] {
   return sizes.map((size, i) => ({ to, data: new Uint8Array(size).fill(i + size) }));
 }
+
+/** The memory of a machine's transmits: what is reused is ruined, so that whoever still needs it sends nonsense. */
+export class LentMemory {
+  readonly #lent: Uint8Array[] = [];
+
+  /** `transmit` with data that `reuse` ruins. */
+  lend(transmit: Transmit | undefined): Transmit | undefined {
+    if (transmit === undefined) return undefined;
+    const data = transmit.data.slice();
+    this.#lent.push(data);
+    return { ...transmit, data };
+  }
+
+  reuse(): void {
+    for (const data of this.#lent.splice(0)) data.fill(0xee);
+  }
+}

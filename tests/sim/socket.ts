@@ -106,8 +106,10 @@ export class SimSocket<Event> {
   #drainTransmits(): boolean {
     let any = false;
     while (!this.#closed) {
-      const transmit = this.#machine.pollTransmit(this.#options.world.now);
-      if (transmit === undefined) break;
+      this.#machine.reuse?.();
+      const lent = this.#machine.pollTransmit(this.#options.world.now);
+      if (lent === undefined) break;
+      const transmit = { ...lent, data: lent.data.slice() };
       any = true;
       if (this.#options.divert?.(transmit) === true) continue;
       this.stats.sent++;

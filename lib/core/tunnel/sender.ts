@@ -91,6 +91,11 @@ export class FrameSender {
     return true;
   }
 
+  /** Whether nothing waits to be polled. */
+  get isEmpty(): boolean {
+    return this.#transmits.length === 0;
+  }
+
   poll(): Transmit | undefined {
     return this.#transmits.shift();
   }

@@ -112,9 +112,11 @@ export class Session {
     const start = slab.reserve(total);
     const { bytes, view } = slab;
     writeSealedHead(view, start, self);
-    writePacket(packet, { bytes, view, offset: start + SEALED_HEAD, checksum: !this.peerOptions.noChecksum });
+    const offset = start + SEALED_HEAD;
+    const length = writePacket(packet, { bytes, view, offset, checksum: !this.peerOptions.noChecksum });
+    bytes.fill(0, offset + length, start + total - TAG_SIZE);
     const frame = bytes.subarray(start, start + total);
-    const plaintext = bytes.subarray(start + SEALED_HEAD, start + total - TAG_SIZE);
+    const plaintext = bytes.subarray(offset, start + total - TAG_SIZE);
     const aad = this.#sendDialect === "current" ? this.#ownAad : NO_AAD;
     this.#sealing.sealInto(plaintext, aad, frame, NONCE_OFFSET);
     return frame;

@@ -55,6 +55,7 @@ export class Tunnels {
   readonly #peers: PeerTable;
   /** When an exchange under way is repeated. */
   readonly #timers = new Timers<number>();
+  readonly #slab = new FrameSlab();
   readonly #sender: FrameSender;
   readonly #receiver: FrameReceiver;
   readonly #events = new Fifo<TunnelEvent>();
@@ -76,7 +77,7 @@ export class Tunnels {
     };
     const context: PeerContext = {
       ...options,
-      slab: new FrameSlab(),
+      slab: this.#slab,
       ceiling: (route, transport) => datagramCeiling(route, transport, ceilings),
       release: (node, via) => this.#traversal.release(node, via),
       relayOnly: () => this.#relayOnly,
@@ -328,6 +329,11 @@ export class Tunnels {
 
   pollTransmit(): Transmit | undefined {
     return this.#sender.poll();
+  }
+
+  /** Nobody needs the frames polled so far any more. */
+  reuse(): void {
+    if (this.#sender.isEmpty) this.#slab.reuse();
   }
 
   pollEvent(): TunnelEvent | undefined {

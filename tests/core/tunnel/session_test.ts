@@ -3,7 +3,7 @@ import { Session } from "../../../lib/core/tunnel/session.ts";
 import { nobleAead } from "../../../lib/crypto/aead.ts";
 import type { Dialect } from "../../../lib/crypto/exchange.ts";
 import { NO_EXCHANGE_OPTIONS } from "../../../lib/wire/exchange_options.ts";
-import { decodePacket, type Packet, Protocol } from "../../../lib/wire/packet.ts";
+import { decodePacket, HEADER_SIZE, type Packet, Protocol } from "../../../lib/wire/packet.ts";
 import { decodeFrame, type SealedFrame } from "../../../lib/wire/tunnel.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { SeededRandom } from "../../sim/random.ts";
@@ -13,7 +13,10 @@ const SHARED = random.bytes(new Uint8Array(32));
 const COPY = { inPlace: false } as const;
 const IN_PLACE = { inPlace: true } as const;
 
-function makeSession(self: number, options: { dialect?: Dialect; noChecksum?: boolean } = {}): Session {
+function makeSession(
+  self: number,
+  options: { dialect?: Dialect; noChecksum?: boolean; slab?: FrameSlab } = {},
+): Session {
   return new Session({
     self,
     peer: 3 - self,
@@ -22,7 +25,7 @@ function makeSession(self: number, options: { dialect?: Dialect; noChecksum?: bo
     shared: SHARED,
     aead: nobleAead,
     random: random.bytes,
-    slab: new FrameSlab(),
+    slab: options.slab ?? new FrameSlab(),
     now: 0,
     firstCounter: 1n,
     dialect: options.dialect ?? "current",
@@ -86,6 +89,16 @@ Deno.test("session: a padded frame has the size asked for and means the same", (
     assertEquals(data.length, Math.max(82, size));
     assertEquals(read(b, data, IN_PLACE), sent);
   }
+});
+
+Deno.test("session: padding is empty also in memory that is used again", () => {
+  const slab = new FrameSlab();
+  const [a, b] = [makeSession(1, { slab }), makeSession(2)];
+  a.seal(packet(new Uint8Array(20_000).fill(7)));
+  slab.reuse();
+  const opened = b.open(parse(a.seal(packet(new Uint8Array(12)), 15_000)), 0, COPY);
+  assert(typeof opened !== "string");
+  assert(opened.plaintext.subarray(HEADER_SIZE).every((byte) => byte === 0));
 });
 
 Deno.test("session: the checksum is left out only for peers that said so", () => {
