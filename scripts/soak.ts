@@ -22,8 +22,11 @@ const MAX_GROWTH = 1;
 const LAST_MINUTES = 20;
 /** From this length on the growth decides: before, it is the runtime settling. */
 const DECISIVE_MINUTES = 10;
-/** Distance of memory samples and of reports, milliseconds. */
-const SAMPLE_MS = 5_000;
+/**
+ * Distance of memory samples and of reports, milliseconds. Garbage comes and goes within seconds: few samples would make
+ * a slope of it by chance.
+ */
+const SAMPLE_MS = 1_000;
 const REPORT_MS = 60_000;
 /** How long after the end of the load the last of it may take, milliseconds. */
 const PATIENCE_MS = 180_000;

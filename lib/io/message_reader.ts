@@ -12,12 +12,28 @@ const SMALLEST_BUFFER = 2048;
 /** Buffer of a busy connection: more than the kernel keeps for a Unix socket. */
 const LARGEST_BUFFER = 256 * 1024;
 
-/** Reads what has arrived, as many messages at a time as there are. */
+/** Buffers that are watched for all of their messages to come back: what a stream's credit fills, and more. */
+const MAX_LENT = 8;
+
+interface Buffer {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Messages that were handed out and did not come back. */
+  lent: number;
+}
+
+/**
+ * Reads what has arrived, as many messages at a time as there are. Messages are the caller's to keep; those that it
+ * gives back make room for others, so that a busy connection needs no new memory.
+ */
 export class MessageReader {
   readonly #source: ByteSource;
   readonly #maxLength: number;
-  /** Filled once from front to end, never written twice: messages are views of it. */
-  #buffer = new Uint8Array(SMALLEST_BUFFER);
+  /** Filled from front to end, and again only when all messages in it were given back: they are views of it. */
+  #buffer = makeBuffer(SMALLEST_BUFFER);
+  /** Full buffers with messages that were not all given back. */
+  readonly #lent: Buffer[] = [];
+  /** Buffers of the largest size whose messages were. */
+  readonly #free: Buffer[] = [];
   /** Where the first message that is not complete begins, and where the next read goes. */
   #start = 0;
   #end = 0;
@@ -36,6 +52,20 @@ export class MessageReader {
     return this.#end > this.#start;
   }
 
+  /** Nobody will look any more at `message`, which `read` returned, or at a view of it; once for each message. */
+  giveBack(message: Uint8Array): void {
+    const { buffer } = message;
+    if (buffer === this.#buffer.bytes.buffer) {
+      this.#buffer.lent--;
+      return;
+    }
+    const index = this.#lent.findIndex(({ bytes }) => bytes.buffer === buffer);
+    const lent = this.#lent[index];
+    if (lent === undefined || --lent.lent > 0) return;
+    this.#lent.splice(index, 1);
+    if (this.#size === LARGEST_BUFFER && lent.bytes.length === LARGEST_BUFFER) this.#free.push(lent);
+  }
+
   /**
    * The next messages, possibly none yet, which are the caller's to keep; `"end"` after the last one, `"cut"` when the
    * stream ended inside a message, `"too-long"` when one above the limit was announced.
@@ -45,8 +75,9 @@ export class MessageReader {
   async read(): Promise<readonly Uint8Array[] | "end" | "cut" | "too-long"> {
     if (this.#failed) return "too-long";
     this.#makeRoom();
-    const room = this.#buffer.length - this.#end;
-    const count = await this.#source.read(this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end));
+    const { bytes } = this.#buffer;
+    const room = bytes.length - this.#end;
+    const count = await this.#source.read(this.#end === 0 ? bytes : bytes.subarray(this.#end));
     if (count === null) return this.inMessage ? "cut" : "end";
     this.#end += count;
     if (count === room) this.#size = Math.min(LARGEST_BUFFER, 8 * this.#size);
@@ -57,18 +88,19 @@ export class MessageReader {
 
   #split(): Uint8Array[] {
     const messages: Uint8Array[] = [];
-    const buffer = this.#buffer;
+    const { bytes } = this.#buffer;
     while (this.#end - this.#start >= PREFIX) {
-      const length = readUint32(buffer, this.#start);
+      const length = readUint32(bytes, this.#start);
       if (length > this.#maxLength) {
         this.#failed = true;
         break;
       }
       const next = this.#start + PREFIX + length;
       if (next > this.#end) break;
-      messages.push(buffer.subarray(this.#start + PREFIX, next));
+      messages.push(bytes.subarray(this.#start + PREFIX, next));
       this.#start = next;
     }
+    this.#buffer.lent += messages.length;
     return messages;
   }
 
@@ -77,20 +109,40 @@ export class MessageReader {
    * Lengths that are only announced allocate nothing: a buffer is at most twice what arrived, or of the usual size.
    */
   #makeRoom(): void {
+    const { bytes } = this.#buffer;
     const pending = this.#end - this.#start;
-    const room = this.#buffer.length - this.#end;
+    const room = bytes.length - this.#end;
+    let size = this.#size;
     if (pending === 0) {
-      if (room >= this.#size / 4 && this.#buffer.length <= 2 * this.#size) return;
+      if (bytes.length <= 2 * size) {
+        if (this.#buffer.lent === 0) this.#start = this.#end = 0;
+        if (bytes.length - this.#end >= size / 4) return;
+      }
     } else if (pending >= PREFIX) {
-      const missing = PREFIX + readUint32(this.#buffer, this.#start) - pending;
-      if (room >= missing) return;
+      const length = PREFIX + readUint32(bytes, this.#start);
+      if (room >= length - pending) return;
+      if (length > size) size = Math.max(size, 2 * pending);
     } else if (room >= PREFIX) return;
-    const old = this.#buffer;
-    this.#buffer = new Uint8Array(Math.max(this.#size, 2 * pending));
-    this.#buffer.set(old.subarray(this.#start, this.#end));
+    this.#exchange(size);
+    this.#buffer.bytes.set(bytes.subarray(this.#start, this.#end));
     this.#start = 0;
     this.#end = pending;
   }
+
+  /** Takes a buffer of `size` bytes, the present one again where nobody has a message of it. */
+  #exchange(size: number): void {
+    if (this.#size < LARGEST_BUFFER) this.#free.length = 0;
+    const old = this.#buffer;
+    if (old.lent === 0 && old.bytes.length === size) return;
+    this.#buffer = (size === LARGEST_BUFFER ? this.#free.pop() : undefined) ?? makeBuffer(size);
+    if (size !== LARGEST_BUFFER || old.bytes.length !== LARGEST_BUFFER) return;
+    if (this.#lent.length === MAX_LENT) this.#lent.shift();
+    this.#lent.push(old);
+  }
+}
+
+function makeBuffer(size: number): Buffer {
+  return { bytes: new Uint8Array(size), lent: 0 };
 }
 
 function readUint32(bytes: Uint8Array, at: number): number {

@@ -26,7 +26,7 @@ export interface AgentStream {
    * added once there are `bytes` of them. Else like {@linkcode read}.
    */
   readBatch(bytes: number): Promise<readonly Uint8Array[] | null>;
-  /** Resolves when the transport has taken all bytes (backpressure). Rejects when the stream is closed. */
+  /** Resolves when the transport has copied all bytes (backpressure). Rejects when the stream is closed. */
   write(data: Uint8Array): Promise<void>;
   /** Ends the stream in order: everything written is delivered first. Resolves at the end or after a bounded wait. */
   close(): Promise<void>;

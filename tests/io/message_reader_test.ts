@@ -58,6 +58,61 @@ Deno.test("reader: any fragmentation gives the same messages, which stay as they
   }
 });
 
+Deno.test("reader: messages stay as they are until they are given back, in any order, now or later or never", async () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const random = new SeededRandom(seed);
+    const expected = Array.from({ length: 300 }, () => {
+      const size = random.chance(0.05) ? random.int(400_000) : random.int(random.chance(0.5) ? 40 : 50_000);
+      return random.bytes(new Uint8Array(size));
+    });
+    const stream = concatBytes(...expected.map(encodeLengthPrefixed));
+    const reader = new MessageReader(new Source(stream, () => 1 + random.int(400_000)), {
+      maxLength: 400_000,
+    });
+    const held: { readonly message: Uint8Array; readonly index: number }[] = [];
+    const hoard = random.int(20);
+    for (let index = 0; index < expected.length;) {
+      const messages = await reader.read();
+      assert(typeof messages !== "string", `seed ${seed}`);
+      for (const message of messages) held.push({ message, index: index++ });
+      while (held.length > hoard) {
+        const [{ message, index } = { message: new Uint8Array(0), index: -1 }] = held.splice(
+          random.int(held.length),
+          1,
+        );
+        assertEquals(message, expected[index], `seed ${seed} message ${index}`);
+        if (random.chance(0.9)) reader.giveBack(message.subarray(message.length >> 1));
+      }
+    }
+    for (const { message, index } of held) {
+      assertEquals(message, expected[index], `seed ${seed} message ${index}`);
+    }
+  }
+});
+
+Deno.test("reader: where messages are given back a connection needs no new memory, busy or not", async () => {
+  for (
+    const { size, piece, held, most } of [
+      { size: 60, piece: 64, held: 0, most: 1 },
+      { size: 131_081, piece: 200_000, held: 2, most: 5 },
+    ]
+  ) {
+    const one = encodeLengthPrefixed(new Uint8Array(size).fill(7));
+    const source = new Source(concatBytes(...new Array(400).fill(one)), () => piece);
+    const reader = new MessageReader(source, { maxLength: 400_000 });
+    const buffers: ArrayBufferLike[] = [];
+    const messages: Uint8Array[] = [];
+    for (let read = await reader.read(); typeof read !== "string"; read = await reader.read()) {
+      messages.push(...read);
+      while (messages.length > held) reader.giveBack(messages.shift() ?? one);
+      buffers.push(...read.map(({ buffer }) => buffer));
+    }
+    // The first ones are the smaller ones with which a connection begins.
+    const used = new Set(buffers.slice(20));
+    assert(buffers.length === 400 && used.size <= most, `${used.size} buffers for messages of ${size} bytes`);
+  }
+});
+
 Deno.test("reader: the limit is inclusive; a longer message ends it after those before", async () => {
   const bytes = concatBytes(encodeLengthPrefixed(new Uint8Array(9)), fromHex("0000000a"), new Uint8Array(10));
   const { messages, end } = await readAll(new MessageReader(new Source(bytes, () => 1e6), { maxLength: 9 }));

@@ -173,8 +173,10 @@ export class LocalClient {
       return false;
     }
     const credit = this.#extended ? readCredit(message) : undefined;
-    if (credit !== undefined) this.#streams.grant(credit.connection, credit.bytes);
-    return credit !== undefined;
+    if (credit === undefined) return false;
+    this.#streams.grant(credit.connection, credit.bytes);
+    this.#reader.giveBack(message);
+    return true;
   }
 
   #subscribe(): Outcome {
@@ -189,6 +191,7 @@ export class LocalClient {
     this.#answer(
       this.#streams.send(connection, data).then((failure): Outcome => {
         this.#sendBytes -= cost;
+        this.#reader.giveBack(data);
         return failure === undefined ? {} : this.failed(failure);
       }),
     );
