@@ -186,6 +186,7 @@ export class SendSide {
     if (this.#updateWindow(packet, { isNew, hadOutstanding: true })) this.#progressAt = now;
     const isDuplicate = !isNew && this.#isDuplicate(packet, window);
     if (isDuplicate) this.stats.duplicates++;
+    if (acknowledged > 0) this.#release(acknowledged);
     recovery.finish({ isNew, isDuplicate, inFlight, unacknowledged: packet.number, next: this.#next });
     if (delivered > 0) {
       this.#progress.report(
@@ -263,6 +264,14 @@ export class SendSide {
   /** The peer advertised a closed window, and there is something to send. */
   get #isBlocked(): boolean {
     return this.#window.isClosed && (this.#recovery.board.count > 0 || this.#buffer.length > 0);
+  }
+
+  /** So many bytes arrived: their memory is written again. */
+  #release(bytes: number): void {
+    while (this.#pieces[0] !== undefined && isBefore(this.#pieces[0].sequence, this.#unacknowledged)) {
+      this.#pieces.shift();
+    }
+    this.#buffer.release(bytes);
   }
 
   #takeBlocks(blocks: readonly SackBlock[]): void {

@@ -1,5 +1,5 @@
 /**
- * Bytes that were written and not yet cut into segments.
+ * Bytes that were written and not yet cut into segments, and the memory of those that were, until they arrived.
  */
 
 import { concatBytes } from "../../wire/bytes.ts";
@@ -12,12 +12,25 @@ const LARGEST_BLOCK = 56 * SEGMENT_SIZE;
 const SMALLEST_BLOCK = 256;
 /** A block up to this size is kept although all of it was taken. */
 const KEPT_BLOCK = 2_048;
-/** From this size on, what is written gets a block of just its size. */
+/** From this size on, what is written while nothing waits gets a block of just its size. */
 const LARGE_WRITE = 4_096;
+/** Largest blocks kept for what is written next while anything is under way: about as much as one write brings. */
+const MAX_FREE = 16;
 
-/** Copies once, on the way in: segments are views of the blocks. */
+interface EmptyBlock {
+  readonly bytes: Uint8Array;
+  /** Number of bytes ever taken when its last one was. */
+  readonly takenAt: number;
+}
+
+/** Copies once, on the way in: segments are views of the blocks, which are written again once these are released. */
 export class SendQueue {
   readonly #blocks = new Deque<Uint8Array>();
+  /** Largest blocks of which all was taken but not all released. */
+  readonly #empty = new Deque<EmptyBlock>();
+  readonly #free: Uint8Array[] = [];
+  #taken = 0;
+  #released = 0;
   #front: Uint8Array | undefined;
   /** Where the first block goes on, and where the last one ends. */
   #start = 0;
@@ -46,26 +59,30 @@ export class SendQueue {
     this.#length += data.length;
   }
 
-  /** Removes the first `count` bytes, which must be here. What is returned is not written any more. */
+  /** Removes the first `count` bytes, which must be here. What is returned is not written to until it is released. */
   take(count: number): Uint8Array {
     this.#length -= count;
     if (this.#front !== undefined) return this.#takeFront(count, this.#front);
     const first = this.#blocks.first;
     const available = this.#available();
     if (first === undefined) return new Uint8Array(0);
-    if (count < available || (count === available && this.#blocks.length > 1)) {
-      const view = first.subarray(this.#start, this.#start += count);
-      if (count === available) this.#dropFirst();
-      return view;
+    if (count > available) return this.#gather(new Uint8Array(count), 0);
+    const view = first.subarray(this.#start, this.#start += count);
+    this.#taken += count;
+    // A large block is not kept for what may never come.
+    if (count === available && (this.#blocks.length > 1 || first.length > KEPT_BLOCK)) this.#dropFirst();
+    return view;
+  }
+
+  /** Nobody needs the next `count` bytes any more of those that were taken; oldest first. */
+  release(count: number): void {
+    this.#released += count;
+    for (let first = this.#empty.first; first !== undefined; first = this.#empty.first) {
+      if (first.takenAt > this.#released) break;
+      this.#empty.shift();
+      if (this.#free.length < MAX_FREE) this.#free.push(first.bytes);
     }
-    if (count === available) {
-      const view = first.subarray(this.#start, this.#end);
-      this.#start = this.#end;
-      // A large block is not kept for what may never come.
-      if (first.length > KEPT_BLOCK) this.clear();
-      return view;
-    }
-    return this.#gather(new Uint8Array(count), 0);
+    if (this.#released === this.#taken && this.#length === 0) this.#free.length = 0;
   }
 
   /** Puts what was taken last, or the end of it, back to the front. */
@@ -77,6 +94,8 @@ export class SendQueue {
   clear(): void {
     this.#front = undefined;
     this.#blocks.clear();
+    this.#empty.clear();
+    this.#free.length = 0;
     this.#start = this.#end = this.#length = 0;
   }
 
@@ -88,21 +107,26 @@ export class SendQueue {
 
   #addBlock(data: Uint8Array, offset: number): void {
     const rest = data.length - offset;
-    const last = this.#blocks.last?.length ?? 0;
-    if (rest >= LARGE_WRITE) {
-      this.#end = Math.min(rest, LARGEST_BLOCK);
-      this.#blocks.push(data.slice(offset, offset + this.#end));
-      return;
+    const count = Math.min(rest, LARGEST_BLOCK);
+    let block = this.#free.pop();
+    if (
+      block === undefined && (count === LARGEST_BLOCK || (rest >= LARGE_WRITE && this.#blocks.length === 0))
+    ) {
+      block = data.slice(offset, offset + count);
+    } else {
+      const last = this.#blocks.last?.length ?? 0;
+      block ??= new Uint8Array(Math.max(SMALLEST_BLOCK, rest, Math.min(LARGEST_BLOCK, 2 * last)));
+      block.set(data.subarray(offset, offset + count));
     }
-    const block = new Uint8Array(Math.max(SMALLEST_BLOCK, rest, Math.min(LARGEST_BLOCK, 2 * last)));
-    block.set(data.subarray(offset));
-    this.#end = rest;
+    this.#end = count;
     this.#blocks.push(block);
   }
 
   #dropFirst(): void {
-    this.#blocks.shift();
+    const bytes = this.#blocks.shift();
     this.#start = 0;
+    if (this.#blocks.length === 0) this.#end = 0;
+    if (bytes?.length === LARGEST_BLOCK) this.#empty.push({ bytes, takenAt: this.#taken });
   }
 
   #takeFront(count: number, front: Uint8Array): Uint8Array {
@@ -121,6 +145,7 @@ export class SendQueue {
       const part = Math.min(this.#available(), all.length - done);
       all.set(first.subarray(this.#start, this.#start + part), done);
       this.#start += part;
+      this.#taken += part;
       done += part;
       if (this.#blocks.length > 1 && this.#start === first.length) this.#dropFirst();
     }

@@ -2,8 +2,7 @@ import { assert, assertEquals } from "../../assert.ts";
 import { Deque } from "../../../lib/core/stream/deque.ts";
 import { EarlySegments } from "../../../lib/core/stream/early.ts";
 import { NumberHeap } from "../../../lib/core/stream/number_heap.ts";
-import { SendQueue } from "../../../lib/core/stream/send_queue.ts";
-import { concat, Random, sameBytes } from "./pair.ts";
+import { Random, sameBytes } from "./pair.ts";
 
 Deno.test("early segments: every byte once, runs without gaps, whatever the overlap", () => {
   for (let seed = 1; seed <= 500; seed++) {
@@ -74,33 +73,5 @@ Deno.test("deque and heap agree with arrays", () => {
       );
       assertEquals(heap.first, sorted[0], `seed ${seed}`);
     }
-  }
-});
-
-Deno.test("send queue: the bytes come out as they went in, cut anywhere, also when put back", () => {
-  for (let seed = 1; seed <= 200; seed++) {
-    const random = new Random(seed);
-    const queue = new SendQueue();
-    const given: Uint8Array[] = [];
-    const taken: Uint8Array[] = [];
-    let length = 0;
-    for (let turn = 0; turn < 60; turn++) {
-      if (random.chance(0.5)) {
-        const data = random.bytes(random.int(random.chance(0.1) ? 200_000 : 3_000));
-        queue.push(data);
-        given.push(data.slice());
-        length += data.length;
-        data.fill(0);
-      } else if (length > 0) {
-        const bytes = queue.take(1 + random.int(Math.min(length, 5_000)));
-        const kept = random.chance(0.2) ? Math.min(4, bytes.length) : bytes.length;
-        if (kept < bytes.length) queue.putBack(bytes.subarray(kept));
-        taken.push(bytes.slice(0, kept));
-        length -= kept;
-      }
-      assertEquals(queue.length, length, `seed ${seed}`);
-    }
-    taken.push(queue.take(queue.length).slice());
-    assert(sameBytes(concat(taken), concat(given)), `seed ${seed}`);
   }
 });
