@@ -30,9 +30,9 @@ export class MessageReader {
   readonly #maxLength: number;
   /** Filled from front to end, and again only when all messages in it were given back: they are views of it. */
   #buffer = makeBuffer(SMALLEST_BUFFER);
-  /** Full buffers with messages that were not all given back. */
+  /** Full buffers of the largest size with messages that were not all given back. */
   readonly #lent: Buffer[] = [];
-  /** Buffers of the largest size whose messages were. */
+  /** Those whose messages were. */
   readonly #free: Buffer[] = [];
   /** Where the first message that is not complete begins, and where the next read goes. */
   #start = 0;
@@ -63,7 +63,7 @@ export class MessageReader {
     const lent = this.#lent[index];
     if (lent === undefined || --lent.lent > 0) return;
     this.#lent.splice(index, 1);
-    if (this.#size === LARGEST_BUFFER && lent.bytes.length === LARGEST_BUFFER) this.#free.push(lent);
+    if (this.#size === LARGEST_BUFFER) this.#free.push(lent);
   }
 
   /**

@@ -14,7 +14,7 @@ const SMALLEST_BLOCK = 256;
 const KEPT_BLOCK = 2_048;
 /** From this size on, what is written while nothing waits gets a block of just its size. */
 const LARGE_WRITE = 4_096;
-/** Largest blocks kept for what is written next while anything is under way: about as much as one write brings. */
+/** Largest blocks kept for what is written next while anything is under way: the usual send buffer, 1 MB. */
 const MAX_FREE = 16;
 
 interface EmptyBlock {

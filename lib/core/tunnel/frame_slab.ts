@@ -18,7 +18,7 @@ interface Block {
 export class FrameSlab {
   #block = makeBlock(0);
   #end = 0;
-  /** Blocks with frames that may be in use, then blocks without. */
+  /** Full blocks, of the usual size, with frames that may be in use; then blocks without. */
   readonly #full: Block[] = [];
   readonly #free: Block[] = [];
 
@@ -41,7 +41,7 @@ export class FrameSlab {
   /** Nobody needs a frame made so far. */
   reuse(): void {
     this.#end = 0;
-    this.#free.push(...this.#full.splice(0, MAX_KEPT - this.#free.length));
+    for (const block of this.#full) if (this.#free.length < MAX_KEPT) this.#free.push(block);
     this.#full.length = 0;
   }
 
