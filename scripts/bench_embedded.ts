@@ -160,6 +160,7 @@ class EmbeddedWire implements Wire {
       this.#owner.act((node, now) => {
         for (let chunk = node.ports.read(this.#id, now); chunk !== undefined;) {
           take(chunk);
+          node.ports.giveBack(chunk);
           chunk = node.ports.read(this.#id, now);
         }
       });

@@ -76,7 +76,7 @@ export class Relay {
     } else if (owner !== undefined) {
       stats.forwarded++;
       this.#count(message);
-      dispatch.transmit({ to: owner, data: message.data, via: sockets.towards(owner.host) });
+      dispatch.transmit({ to: owner, data: message.data.slice(), via: sockets.towards(owner.host) });
     } else if (session === undefined) {
       stats.relaysUnknown++;
     }

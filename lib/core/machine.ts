@@ -27,8 +27,8 @@ export interface Transmit {
 /** A state machine without I/O. Feed it with `handle*`; after every feed, drain it with `poll*` until each is empty. */
 export interface Machine<Event> {
   /**
-   * A datagram arrived from `from`. `data` belongs to the machine from now on, which may keep views of it and write to
-   * it (frames are opened in place). `via` is the socket it came to, as in `Transmit`.
+   * A datagram arrived from `from`. `data` belongs to the machine until this returns: it may write to it (frames are
+   * opened in place), and copies what it keeps. `via` is the socket it came to, as in `Transmit`.
    */
   handleDatagram(from: Endpoint, data: Uint8Array, now: Instant, via?: number): void;
   /** The deadline given by `pollTimeout` has passed. Calling early or late is harmless. */

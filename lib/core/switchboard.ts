@@ -136,8 +136,8 @@ export class Switchboard {
     if (verdict === "stream") {
       ports.handlePacket(packet, now, { admitted: true });
     } else if (verdict === "datagram") {
-      const { source, sourcePort, destinationPort, payload: data } = packet;
-      events.push({ type: "datagram", source, sourcePort, destinationPort, data });
+      const { source, sourcePort, destinationPort, payload } = packet;
+      events.push({ type: "datagram", source, sourcePort, destinationPort, data: payload.slice() });
     } else if (verdict === "control") {
       const pong = pongPacket(packet, self.node);
       if (pong !== undefined) tunnels.reply(peer, pong, route, now);

@@ -3,7 +3,6 @@
 import { setImmediate } from "node:timers";
 import type { Instant } from "../core/machine.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { Slab } from "./driver_slab.ts";
 import { type BatchSocket, type DatagramSocket, isBatchSocket, toEndpoint } from "./driver_socket.ts";
 
 /** Largest UDP payload (RFC 768: a 16-bit length). */
@@ -20,7 +19,7 @@ const QUIET_TURNS = 16;
 /** Pause after a failed receive in milliseconds, so that a broken socket cannot spin. */
 const RETRY_MS = 10;
 
-/** What a receiver works for. */
+/** What a receiver works for. What it delivers is lent until `deliver` returns. */
 export interface ReceiveHooks {
   now(): Instant;
   isClosed(): boolean;
@@ -32,7 +31,6 @@ export interface ReceiveHooks {
 export class Receiver {
   readonly #socket: DatagramSocket;
   readonly #hooks: ReceiveHooks;
-  readonly #slab = new Slab();
   readonly #buffer: Uint8Array;
   #unpumped = 0;
   /** The time of the batch: what waited in the socket has arrived before. */
@@ -103,8 +101,7 @@ export class Receiver {
 
   #take([view, from]: [Uint8Array, Deno.Addr]): void {
     this.#now = this.#hooks.now();
-    // The machine may keep views, and the buffer is used again.
-    this.#sink(toEndpoint(from), this.#slab.keep(view));
+    this.#sink(toEndpoint(from), view);
   }
 
   #pump(): void {

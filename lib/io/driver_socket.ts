@@ -14,7 +14,7 @@ export interface DatagramSocket {
   close(): void;
 }
 
-/** Takes one received datagram. `data` is the caller's to keep and to write to. */
+/** Takes one received datagram. `data` is lent until it returns, and may be written to. */
 export type DatagramSink = (from: Endpoint, data: Uint8Array) => void;
 
 /** A socket that moves many datagrams with one call of the kernel. */

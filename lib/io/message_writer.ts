@@ -21,7 +21,7 @@ interface Item {
   readonly parts: readonly Uint8Array[];
   /** Bytes of all parts. */
   readonly length: number;
-  /** Called once all bytes were copied: the parts may be reused. */
+  /** Called with `true` once all bytes were copied, with `false` when they will not be: the parts may be reused. */
   readonly taken: ((alive: boolean) => void) | undefined;
 }
 
@@ -85,6 +85,21 @@ export class MessageWriter {
     return new Promise((queued) => this.#waiters.push({ item: itemOf(parts, undefined), queued }));
   }
 
+  /**
+   * As `push`, of parts that are lent: `taken` is called once they were copied, or never will be. At once `true` when
+   * the queue had room.
+   */
+  lend(parts: readonly Uint8Array[], taken: () => void): true | Promise<boolean> {
+    const item = itemOf(parts, taken);
+    if (!this.#closed && !this.full && this.#waiters.length === 0) {
+      this.#enqueue(item);
+      return true;
+    }
+    if (!this.#closed) return new Promise((queued) => this.#waiters.push({ item, queued }));
+    taken();
+    return Promise.resolve(false);
+  }
+
   /** Resolves once the parts were copied and may be reused; with `false` when the writer is closed. */
   write(...parts: Uint8Array[]): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
@@ -127,7 +142,10 @@ export class MessageWriter {
     this.#closed = true;
     for (const item of this.#items.splice(0).slice(this.#first)) item.taken?.(false);
     this.#first = 0;
-    for (const waiter of this.#waiters.splice(0)) waiter.queued(false);
+    for (const { item, queued } of this.#waiters.splice(0)) {
+      item.taken?.(false);
+      queued(false);
+    }
     this.#queuedBytes = 0;
     this.#blockedSince = undefined;
     this.#wakeIdle();

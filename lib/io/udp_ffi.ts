@@ -9,7 +9,6 @@
 import type { Transmit } from "../core/machine.ts";
 import { ipFromBytes, ipToBytes } from "../wire/endpoint.ts";
 import type { BatchSocket, DatagramSink, DatagramSocket } from "./driver_socket.ts";
-import { Slab } from "./driver_slab.ts";
 import {
   canSegment,
   type Descriptor,
@@ -71,7 +70,6 @@ class FfiSocket implements BatchSocket {
   readonly #libc: Libc;
   readonly #socket: DatagramSocket;
   readonly #fd: number;
-  readonly #slab = new Slab();
   readonly #reader = new NameReader();
   readonly #writer: NameWriter;
   readonly #incoming = new Messages(RECEIVE_MESSAGES, RECEIVE_MESSAGES * RECEIVE_BYTES);
@@ -151,7 +149,7 @@ class FfiSocket implements BatchSocket {
     const start = i * RECEIVE_BYTES;
     const size = messages.received(i);
     const from = this.#reader.read(messages.names, i * NAME_WORDS);
-    const data = this.#slab.keep(messages.payload.subarray(start, start + size));
+    const data = messages.payload.subarray(start, start + size);
     const segment = messages.segment(i);
     if (segment === 0 || segment >= size) {
       sink(from, data);

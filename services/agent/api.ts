@@ -26,6 +26,8 @@ export interface AgentStream {
    * added once there are `bytes` of them. Else like {@linkcode read}.
    */
   readBatch(bytes: number): Promise<readonly Uint8Array[] | null>;
+  /** The reader needs these pieces, or parts of them, no more: their memory may be written again. Once at most. */
+  giveBack(pieces: readonly Uint8Array[]): void;
   /** Resolves when the transport has copied all bytes (backpressure). Rejects when the stream is closed. */
   write(data: Uint8Array): Promise<void>;
   /** Ends the stream in order: everything written is delivered first. Resolves at the end or after a bounded wait. */

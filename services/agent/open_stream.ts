@@ -70,6 +70,11 @@ export class OpenStream implements AgentStream {
     });
   }
 
+  giveBack(pieces: readonly Uint8Array[]): void {
+    const { ports } = this.#access.node;
+    for (const piece of pieces) ports.giveBack(piece);
+  }
+
   write(data: Uint8Array): Promise<void> {
     // One write after the other: the bytes of two callers must not mix.
     const write = this.#writes === 0

@@ -150,7 +150,8 @@ export class BlockableNode {
     this.received.set(id, chunks);
     this.act((node, now) => {
       for (let chunk = node.ports.read(id, now); chunk !== undefined; chunk = node.ports.read(id, now)) {
-        chunks.push(chunk);
+        chunks.push(chunk.slice());
+        node.ports.giveBack(chunk);
       }
     });
   }

@@ -84,6 +84,11 @@ export class FakeStream implements AgentStream {
     return pieces;
   }
 
+  /** Ruins what is given back, so that whoever still needs it notices. */
+  giveBack(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) piece.fill(0xee);
+  }
+
   async write(data: Uint8Array): Promise<void> {
     for (let at = 0; at < data.length; at += 4096) {
       const { peer } = this;

@@ -90,6 +90,8 @@ export class FakeStream implements AgentStream {
     return piece === null ? null : [piece];
   }
 
+  giveBack(): void {}
+
   write(data: Uint8Array): Promise<void> {
     return this.#output.write(data);
   }

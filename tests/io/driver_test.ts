@@ -28,8 +28,9 @@ class Talker implements Machine<Heard> {
 
   handleDatagram(from: Endpoint, data: Uint8Array): void {
     if (data[0] === 0xff) throw new Error("defect");
-    this.heard.push({ from, data });
-    this.kept.push(data);
+    const own = data.slice();
+    this.heard.push({ from, data: own });
+    this.kept.push(own);
     if (this.echo) this.out.push({ to: from, data: Uint8Array.of(...data, 1) });
   }
 

@@ -17,7 +17,7 @@ class Talker implements Machine<never> {
   readonly heard: Uint8Array[] = [];
   readonly #memory = new LentMemory();
   handleDatagram(_from: Endpoint, data: Uint8Array): void {
-    this.heard.push(data);
+    this.heard.push(data.slice());
   }
   handleTimeout(): void {}
   pollTransmit(): Transmit | undefined {

@@ -19,7 +19,7 @@ function open(host = "127.0.0.1"): BatchSocket {
 async function collect(socket: BatchSocket, count: number): Promise<{ from: Endpoint; data: Uint8Array }[]> {
   const taken: { from: Endpoint; data: Uint8Array }[] = [];
   for (let tries = 0; taken.length < count && tries < 400; tries++) {
-    const got = socket.receiveBatch((from, data) => taken.push({ from, data }));
+    const got = socket.receiveBatch((from, data) => taken.push({ from, data: data.slice() }));
     if (got === 0) await new Promise((resolve) => setTimeout(resolve, 2));
   }
   return taken;

@@ -242,7 +242,8 @@ export class SimAgent {
       if (this.node !== node) return;
       this.act((_, now) => {
         for (let chunk = node.ports.read(stream.id, now); chunk !== undefined;) {
-          chunks.push(chunk);
+          chunks.push(chunk.slice());
+          node.ports.giveBack(chunk);
           chunk = node.ports.read(stream.id, now);
         }
       });

@@ -183,6 +183,7 @@ export class DuoAgent {
       this.act((node, now) => {
         for (let chunk = node.ports.read(id, now); chunk !== undefined; chunk = node.ports.read(id, now)) {
           this.#received += chunk.length;
+          node.ports.giveBack(chunk);
         }
       }));
   }

@@ -140,7 +140,7 @@ class Ticker implements Machine<string> {
   #due = 100;
 
   handleDatagram(from: Endpoint, data: Uint8Array): void {
-    this.#out.push({ to: from, data });
+    this.#out.push({ to: from, data: data.slice() });
     this.#events.push("datagram");
   }
 

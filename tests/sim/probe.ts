@@ -50,7 +50,7 @@ export class SimProbe implements Machine<never> {
   }
 
   handleDatagram(from: Endpoint, data: Uint8Array): void {
-    this.received.push({ from, data, at: this.#world.now });
+    this.received.push({ from, data: data.slice(), at: this.#world.now });
   }
 
   handleTimeout(): void {}

@@ -82,7 +82,10 @@ export class SimSocket<Event> {
     if (this.#closed) return;
     this.stats.received++;
     this.stats.receivedBytes += data.length;
-    this.#machine.handleDatagram(from, data.slice(), this.#options.world.now, via);
+    const lent = data.slice();
+    this.#machine.handleDatagram(from, lent, this.#options.world.now, via);
+    // What the machine needs of it, it has copied: a driver uses the memory again.
+    lent.fill(0xee);
     this.touch();
   }
 

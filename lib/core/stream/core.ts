@@ -14,6 +14,7 @@ import { initialSequence, Opening } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import { FOREIGN_PROFILE, isExtended, type TransportProfile } from "./profile.ts";
 import { ReceiveSide } from "./recv.ts";
+import type { ReceivePool } from "./recv_memory.ts";
 import type { Segment } from "./segment.ts";
 import { SendSide } from "./send.ts";
 import {
@@ -33,6 +34,8 @@ export interface StreamOptions {
   readonly sendBuffer?: number | undefined;
   /** Segments that may wait for the reader. Unless given, 512 at first, and what the reader needs up to the profile's. */
   readonly receiveSegments?: number | undefined;
+  /** Where the memory for what is received comes from and goes back to, default one of the stream's own. */
+  readonly pool?: ReceivePool | undefined;
   /** BBR unless given. */
   readonly congestion?: CongestionFactory | undefined;
   /** Payload bytes of a full segment; 1,152 unless given. Larger ones may need IP fragmentation. */
@@ -90,6 +93,7 @@ export class StreamCore {
     });
     this.receive = new ReceiveSide(sequenceAdd(this.peerFirst, 1), {
       segments: options.receiveSegments,
+      pool: options.pool,
       profile: options.profile,
     });
     this.#isExtended = isExtended(options.profile ?? FOREIGN_PROFILE);

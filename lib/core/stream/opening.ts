@@ -59,7 +59,9 @@ export class Opening {
     const isData = (segment.flags & Flag.ACK) !== 0 && segment.acknowledgement === first &&
       segment.payload.length > 0;
     const isEnd = (segment.flags & Flag.FIN) !== 0;
-    if ((isData || isEnd) && this.#stash.length < MAX_STASHED) this.#stash.push(segment);
+    if ((isData || isEnd) && this.#stash.length < MAX_STASHED) {
+      this.#stash.push({ ...segment, payload: segment.payload.slice() });
+    }
   }
 
   /** Takes what was kept. */

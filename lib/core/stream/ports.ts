@@ -18,6 +18,7 @@ import { PeerTransports } from "./peer_transports.ts";
 import type { TransportProfile } from "./profile.ts";
 import { DEFAULT_LIMITS, type PortLimits } from "./port_limits.ts";
 import { PortNumbers } from "./port_numbers.ts";
+import { ReceivePool } from "./recv_memory.ts";
 import { resetFor, type Segment } from "./segment.ts";
 import { Stream, type StreamEvent, type StreamOptions } from "./stream.ts";
 
@@ -52,6 +53,7 @@ const MAX_ANSWERS = 64;
 export class Ports {
   readonly #random: RandomSource;
   readonly #limits: PortLimits;
+  readonly #pool = new ReceivePool();
   readonly #listeners = new Set<number>();
   readonly #connections = new Connections();
   readonly #transports = new PeerTransports();
@@ -141,7 +143,7 @@ export class Ports {
   }
 
   /**
-   * Takes a stream packet of an authenticated peer in. The payload may be kept without a copy. A new SYN that policy
+   * Takes a stream packet of an authenticated peer in. What is kept of the payload is copied. A new SYN that policy
    * does not admit is ignored without a sign that anybody is here.
    */
   handlePacket(packet: Packet, now: Instant, options: { admitted: boolean }): void {
@@ -159,9 +161,14 @@ export class Ports {
     return this.#use(id, (stream) => stream.write(data, now)) ?? 0;
   }
 
-  /** The next bytes in order, `undefined` when none wait. */
+  /** The next bytes in order, `undefined` when none wait. They are the reader's until it gives them back, if ever. */
   read(id: number, now: Instant): Uint8Array | undefined {
     return this.#use(id, (stream) => stream.read(now));
+  }
+
+  /** The reader needs these bytes no more: their memory may be written again. At most once for each byte read. */
+  giveBack(piece: Uint8Array): void {
+    this.#pool.giveBack(piece);
   }
 
   /** Ends our direction after everything written; reading goes on. */
@@ -245,7 +252,8 @@ export class Ports {
     const { sendBuffer, receiveSegments, congestion } = this.#limits;
     const profile = this.#transports.profile(node);
     const segmentSize = this.#transports.segmentSize(node);
-    return { random: this.#random, sendBuffer, receiveSegments, congestion, profile, segmentSize };
+    const pool = this.#pool;
+    return { random: this.#random, sendBuffer, receiveSegments, congestion, profile, segmentSize, pool };
   }
 
   #forNode(node: number, action: (connection: Connection) => void): void {

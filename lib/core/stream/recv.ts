@@ -11,6 +11,7 @@ import { MAX_SACK_BLOCKS, type SackBlock } from "../../wire/sack.ts";
 import { Deque } from "./deque.ts";
 import { EarlySegments } from "./early.ts";
 import { FOREIGN_PROFILE, isExtended, type TransportProfile } from "./profile.ts";
+import { ReceiveMemory, ReceivePool } from "./recv_memory.ts";
 import { ReceiveTuning } from "./recv_tuning.ts";
 import { isPlausible, plausibleDistance, WINDOW_UNIT } from "./segment.ts";
 
@@ -44,6 +45,8 @@ export interface ReceiveOptions {
   readonly segments?: number | undefined;
   readonly bytes?: number | undefined;
   readonly profile?: TransportProfile | undefined;
+  /** Where the memory comes from and goes back to, default one of its own. */
+  readonly pool?: ReceivePool | undefined;
 }
 
 /** Reassembly and the receive queue. Sizes are bounded whatever the peer sends. */
@@ -56,6 +59,7 @@ export class ReceiveSide {
   #distance = 0;
   #shift = 0;
   #isExtended = false;
+  readonly #memory: ReceiveMemory;
   readonly #queue = new Deque<Uint8Array>();
   #bytes = 0;
   readonly #early = new EarlySegments();
@@ -68,6 +72,7 @@ export class ReceiveSide {
   constructor(next: number, options: ReceiveOptions = {}) {
     this.#next = next;
     this.#options = options;
+    this.#memory = new ReceiveMemory(options.pool ?? new ReceivePool());
     this.#tuning = this.#configure(options.profile ?? FOREIGN_PROFILE);
     this.#advertised = this.window;
   }
@@ -159,7 +164,7 @@ export class ReceiveSide {
     this.#tuning.tick(now, { rtt, queued: this.#queue.length });
   }
 
-  /** Takes the payload of a segment, at least one byte, which may be kept without a copy. */
+  /** Takes the payload of a segment, at least one byte, and copies what it keeps. */
   receive(sequence: number, payload: Uint8Array): Reception {
     const distance = sequenceDifference(sequence, this.#next);
     if (distance < 0 && distance + payload.length <= 0) {
@@ -169,12 +174,15 @@ export class ReceiveSide {
     if (distance > 0) return this.#keep(sequence, payload);
     if (!this.#hasRoom(payload.length)) return "dropped";
     this.#tuning.noteArrival();
-    this.#deliver(distance === 0 ? compact(payload) : compact(payload).subarray(-distance));
+    this.#deliver(distance === 0 ? payload : payload.subarray(-distance), { isOwn: false });
     if (this.#early.count > 0) this.#drain();
     return "delivered";
   }
 
-  /** The next bytes in order, `undefined` when none wait. Reading makes room, which may move `next`. */
+  /**
+   * The next bytes in order, `undefined` when none wait. They are the reader's to keep, or to give back to the pool.
+   * Reading makes room, which may move `next`.
+   */
   read(): Uint8Array | undefined {
     const payload = this.#queue.shift();
     if (payload === undefined) return undefined;
@@ -222,16 +230,20 @@ export class ReceiveSide {
     const limit = Math.min(this.#mostEarly, this.#tuning.window - this.#queue.length);
     if (this.#early.count >= limit) return "dropped";
     if (this.#bytes + this.#early.bytes + payload.length > this.#capacity) return "dropped";
-    if (!this.#early.add(sequence, compact(payload))) return "duplicate";
+    if (!this.#early.add(sequence, this.#own(payload))) return "duplicate";
     this.#tuning.noteArrival();
     return "early";
   }
 
-  #deliver(news: Uint8Array): void {
+  #own(payload: Uint8Array): Uint8Array {
+    return this.#memory.keep(payload, this.#bytes + this.#early.bytes);
+  }
+
+  #deliver(news: Uint8Array, { isOwn }: { readonly isOwn: boolean }): void {
     this.#next = sequenceAdd(this.#next, news.length);
     this.#total += news.length;
     if (this.#discarding) return;
-    this.#queue.push(news);
+    this.#queue.push(isOwn ? news : this.#own(news));
     this.#bytes += news.length;
   }
 
@@ -245,12 +257,7 @@ export class ReceiveSide {
       const payload = this.#early.shift(this.#next);
       const known = sequenceDifference(this.#next, left);
       if (payload === undefined || payload.length <= known) continue;
-      this.#deliver(known === 0 ? payload : payload.subarray(known));
+      this.#deliver(known === 0 ? payload : payload.subarray(known), { isOwn: true });
     }
   }
-}
-
-/** A small piece of a large datagram is copied, so that what is counted is what is held. */
-function compact(payload: Uint8Array): Uint8Array {
-  return payload.length < payload.buffer.byteLength / 2 ? payload.slice() : payload;
 }

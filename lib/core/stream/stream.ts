@@ -84,7 +84,7 @@ export class Stream {
     return this.#core.events.isClosed && this.#core.events.isEmpty;
   }
 
-  /** Takes a segment of the peer in. Its payload may be kept without a copy. */
+  /** Takes a segment of the peer in. What is kept of its payload is copied. */
   handleSegment(segment: Segment, now: Instant): void {
     handleIncoming(this.#core, segment, now);
     this.#core.announce();
@@ -137,7 +137,7 @@ export class Stream {
     return taken;
   }
 
-  /** The next bytes in order, `undefined` when none wait. */
+  /** The next bytes in order, `undefined` when none wait. They are the reader's to keep, or to give back to the pool. */
   read(now: Instant): Uint8Array | undefined {
     const core = this.#core;
     const before = core.receive.next;

@@ -22,6 +22,17 @@ import { encodeAuthenticated, exchangeSignedBytes, type Frame } from "../../wire
 /** A PILA as parsed from the wire. */
 export type ExchangeFrame = Extract<Frame, { kind: "authenticated" }>;
 
+/** The frame in memory of its own, to keep longer than the datagram it came in. */
+export function ownExchange(frame: ExchangeFrame): ExchangeFrame {
+  return {
+    ...frame,
+    exchangeKey: frame.exchangeKey.slice(),
+    identityKey: frame.identityKey.slice(),
+    signature: frame.signature.slice(),
+    trailer: frame.trailer.slice(),
+  };
+}
+
 /** A PILA that its sender really signed. `trailer` is there when the sender is one of our kind. */
 export interface VerifiedExchange {
   readonly exchangeKey: Uint8Array;

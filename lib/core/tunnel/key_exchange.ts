@@ -25,7 +25,7 @@ import {
 import { RateTable } from "../limiter.ts";
 import type { Instant } from "../machine.ts";
 import type { TunnelEvent } from "./event.ts";
-import { commonOptions, type ExchangeFrame, makeExchange, verifyExchange } from "./exchange.ts";
+import { commonOptions, type ExchangeFrame, makeExchange, ownExchange, verifyExchange } from "./exchange.ts";
 import type { Route } from "./path.ts";
 import type { Peer, PeerContext } from "./peer.ts";
 import type { TunnelStats } from "./stats.ts";
@@ -138,7 +138,7 @@ export class KeyExchange {
     if (this.#parked.size >= PARKED_LIMIT && !this.#parked.has(frame.sender)) {
       return stats.drop("parked_full");
     }
-    this.#parked.set(frame.sender, { frame, route });
+    this.#parked.set(frame.sender, { frame: ownExchange(frame), route });
     emit({ type: "need_identity", peer: frame.sender });
   }
 

@@ -176,13 +176,14 @@ export class OwnedStream {
     for (const parts of extended ? [pieces] : cut(pieces, MAX_PLAIN_RECV)) {
       if (this.#receiving !== "open") return;
       for (const part of parts) this.#credit -= part.length;
-      const header = recvHeader(this.stream.id);
-      if (!writer.offer(header, ...parts) && !await writer.push(header, ...parts)) return this.discard();
+      const queued = writer.lend([recvHeader(this.stream.id), ...parts], () => this.stream.giveBack(parts));
+      if (queued !== true && !await queued) return this.discard();
     }
   }
 
   #discard(pieces: readonly Uint8Array[]): void {
     for (const piece of pieces) this.#discarded += piece.length;
+    this.stream.giveBack(pieces);
     if (this.#discarded > MAX_DISCARDED) this.stream.abort();
   }
 

@@ -54,7 +54,8 @@ export class OldNode {
     }
   }
 
-  handleSegment(segment: Segment, now: Instant): void {
+  handleSegment(lent: Segment, now: Instant): void {
+    const segment = { ...lent, payload: lent.payload.slice() };
     const { flags } = segment;
     if (this.state === "CLOSED") return;
     if (flags === Flag.SYN) {

@@ -4,6 +4,7 @@
 
 import { Flag } from "../../../lib/wire/packet.ts";
 import type { Instant, RandomSource } from "../../../lib/core/machine.ts";
+import { ReceivePool } from "../../../lib/core/stream/recv_memory.ts";
 import {
   type Segment,
   Stream,
@@ -99,6 +100,7 @@ export type Endpoint = Omit<
 /** One side with an application that writes what it is given and reads at will. */
 export class End {
   machine: Endpoint | undefined;
+  readonly pool = new ReceivePool();
   readonly events: StreamEvent[] = [];
   readonly received: Uint8Array[] = [];
   readonly sent: Segment[] = [];
@@ -157,9 +159,11 @@ export class End {
   readOne(now: Instant): Uint8Array | undefined {
     const chunk = this.machine?.read(now);
     if (chunk === undefined) return undefined;
-    this.received.push(chunk.slice());
-    this.receivedBytes += chunk.length;
-    return chunk;
+    const own = chunk.slice();
+    this.received.push(own);
+    this.receivedBytes += own.length;
+    this.pool.giveBack(chunk);
+    return own;
   }
 
   #collect(stream: Endpoint): void {
@@ -201,8 +205,10 @@ export class Pair {
     this.#random = new Random(options.seed ?? 1);
     this.link = options.link ?? PERFECT;
     const random = new Random(this.#random.int(2 ** 32)).source;
-    this.#accept = options.accept ?? ((syn, now) => Stream.accept({ random, ...options.b }, syn, now));
-    this.a.machine = options.connect?.(this.now) ?? Stream.connect({ random, ...options.a }, this.now);
+    this.#accept = options.accept ??
+      ((syn, now) => Stream.accept({ random, pool: this.b.pool, ...options.b }, syn, now));
+    this.a.machine = options.connect?.(this.now) ??
+      Stream.connect({ random, pool: this.a.pool, ...options.a }, this.now);
     this.#drain(this.a);
   }
 
@@ -268,6 +274,8 @@ export class Pair {
   #deliver({ to, segment }: Delivery): void {
     if (to.machine !== undefined) to.machine.handleSegment(segment, this.now);
     else if (segment.flags === Flag.SYN) to.machine = this.#accept(segment, this.now);
+    // What the stream needs of it, it has copied.
+    segment.payload.fill(0xee);
     this.#drain(to);
   }
 
