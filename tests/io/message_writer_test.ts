@@ -75,6 +75,40 @@ Deno.test("push waits when full, write until its bytes were copied, offer gives 
   writer.close();
 });
 
+Deno.test("what is lent goes back once it was copied, or when it never will be; each once", async () => {
+  const sink = new SlowSink();
+  const writer = new MessageWriter(sink, { limit: 100, onError: () => {} });
+  const returned: number[] = [];
+  const lend = (fill: number, size: number) => {
+    const part = new Uint8Array(size).fill(fill);
+    return writer.lend([part, part.subarray(1)], () => {
+      part.fill(9);
+      returned.push(fill);
+    });
+  };
+  assertEquals(lend(1, 20), true);
+  assertEquals(lend(2, 40), true);
+  const waiting = [lend(3, 30), lend(4, 30)];
+  await settle();
+  // The first call of the system has the first message; the others are still needed.
+  assertEquals(returned, [1]);
+  sink.allow(4 + 39);
+  await settle();
+  sink.allow(4 + 79 + 4 + 59);
+  assertEquals(await waiting[0], true);
+  await settle();
+  writer.close();
+  assertEquals([await waiting[1], await lend(5, 1)], [true, false]);
+  assertEquals(returned, [1, 2, 3, 4, 5]);
+  const messages = new FrameSplitter(1000).push(Uint8Array.from(sink.taken));
+  assert(messages !== "too-long");
+  assertEquals(messages.map((message) => [message.length, new Set(message)]), [
+    [39, new Set([1])],
+    [79, new Set([2])],
+    [59, new Set([3])],
+  ]);
+});
+
 Deno.test("closing wakes everybody; a failing sink is reported once", async () => {
   const sink = new SlowSink();
   const writer = new MessageWriter(sink, { limit: 10, onError: () => {} });
