@@ -14,10 +14,10 @@ import type { Bench, Benchmark } from "./bench_run.ts";
 /** A connection is remembered for so long after its end (`TIME_WAIT_MS` of the streams), milliseconds. */
 const REMEMBERED_MS = 10_000;
 /**
- * Pages are given back some time after a collection, by the runtime and 10 and 30 seconds after the last traffic
+ * Pages are given back some time after a collection, by the runtime and 10 to 40 seconds after the last traffic
  * (`lib/io/memory_trim.ts`): when nothing more comes for so long, all has.
  */
-const QUIET_MS = 25_000;
+const QUIET_MS = 30_000;
 const LONGEST_MS = 90_000;
 const LOOK_MS = 1_000;
 const COLLECTIONS = 3;

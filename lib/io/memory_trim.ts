@@ -5,15 +5,21 @@
 
 import { openLibc } from "./ffi.ts";
 
-/** So many bytes must have passed since the last time for it to be worth the few milliseconds it takes. */
-const WORTH_BYTES = 8 * 1024 * 1024;
 /**
- * Times of quiet after which memory is given back, milliseconds. More than one, because what a busy time leaves becomes
+ * So many bytes must have passed since the last time for it to be worth the few milliseconds it takes: the ends of some
+ * thousand streams.
+ */
+const WORTH_BYTES = 2 * 1024 * 1024;
+/** Distance of looks at the traffic, milliseconds. */
+const LOOK_MS = 10_000;
+/** A look is quiet when fewer bytes have passed than these. */
+const QUIET_BYTES = 1024 * 1024;
+/**
+ * Quiet looks in a row after which memory is given back. More than one time, because what a busy time leaves becomes
  * free only when the garbage collector comes by.
  */
-const QUIET_MS = [10_000, 20_000, 60_000] as const;
-/** Quiet is when fewer bytes pass than these. */
-const QUIET_BYTES = 1024 * 1024;
+const TRIM_AFTER: readonly number[] = [1, 3, 9];
+const LAST_LOOK = Math.max(...TRIM_AFTER);
 
 const libc = openLibc({ malloc_trim: { parameters: ["usize"], result: "i32" } });
 
@@ -49,7 +55,7 @@ export class MemoryTrimmer {
   note(total: number): void {
     this.#total = total;
     if (this.#stopped || this.#timer !== undefined || total - this.#trimmedAt < WORTH_BYTES) return;
-    this.#wait(0);
+    this.#watch(0);
   }
 
   /** Watches no more, for good. */
@@ -59,17 +65,18 @@ export class MemoryTrimmer {
     this.#timer = undefined;
   }
 
-  #wait(step: number): void {
-    const ms = QUIET_MS[step];
-    if (ms === undefined) return;
+  /** Looks again after a while; `quiet` looks in a row have been quiet so far. */
+  #watch(quiet: number): void {
     const before = this.#total;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#total - before >= QUIET_BYTES) return this.#wait(0);
-      this.#trimmedAt = this.#total;
-      this.#trim();
-      this.#wait(step + 1);
-    }, ms);
+      if (this.#total - before >= QUIET_BYTES) return this.#watch(0);
+      if (TRIM_AFTER.includes(quiet + 1)) {
+        this.#trimmedAt = this.#total;
+        this.#trim();
+      }
+      if (quiet + 1 < LAST_LOOK) this.#watch(quiet + 1);
+    }, LOOK_MS);
     if (this.#unref) Deno.unrefTimer(this.#timer);
   }
 }
